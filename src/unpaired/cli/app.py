@@ -1,0 +1,76 @@
+"""The table of commands and what is common to all: exit codes, errors without traceback, `--debug`.
+
+Commands are named by import path and imported when they are called, so that `unpaired --help` stays instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from unpaired.errors import UserError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "demo": ("demo:demo", "First run: train a small model on bundled pictures and show what it does."),
+    "train": ("train:train", "Train a translator between two folders of pictures."),
+    "translate": ("translate:translate", "Translate pictures with a trained model."),
+    "bundle": ("bundle:bundle", "Write the trained networks of a run as one small folder to use or to share."),
+    "import": ("import_:import_checkpoint", "Turn a checkpoint of a reference code into a bundle."),
+    "data": ("data:app", "Look at folders of pictures, split them, make edge maps."),
+    "config": ("config:show", "List the settings and presets, or explain one."),
+    "doctor": ("doctor:doctor", "Show what this machine and installation can do."),
+}
+
+
+def build_app() -> App:
+    """The command-line application with every command of `COMMANDS`."""
+    app = App(
+        name="unpaired",
+        help="Learn to translate images between two folders without pairs.",
+        version=lambda: version("unpaired"),
+        help_epilogue="Add --debug to any command for the traceback of an error.",
+    )
+    for name, (target, help_line) in COMMANDS.items():
+        app.command(f"unpaired.cli.{target}", name=name, help=help_line)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130/143 interrupted."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in tokens
+    tokens = [token for token in tokens if token != "--debug"]
+    app = build_app()
+    try:
+        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        if debug:
+            raise
+        return _report(str(error), "See `unpaired --help`.", EXIT_USAGE)
+    except UserError as error:
+        if debug:
+            raise
+        return _report_problems(error)
+    except KeyboardInterrupt:
+        return _report("Interrupted.", "", EXIT_INTERRUPTED)
+    return result if isinstance(result, int) else 0
+
+
+def _report_problems(error: UserError) -> int:
+    for problem in error.problems:
+        _report(problem.message, problem.hint, error.exit_code)
+    return error.exit_code
+
+
+def _report(message: str, hint: str, exit_code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
+    return exit_code

@@ -1,0 +1,366 @@
+"""The configuration of a run: its fields, how it is read, merged and explained. Imports no torch.
+
+One validator reads presets' overrides, YAML files, `--set`, command-line flags and the file saved in a run folder.
+All problems of one call are collected and reported together, each under the name the user typed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+from annotated_types import Gt, Interval
+
+from unpaired.errors import Problem, did_you_mean, raise_if_any
+from unpaired.models import MODELS, ModelConfig
+from unpaired.models.munit.config import MunitConfig
+from unpaired.settings import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Pixels,
+    PositiveInt,
+    forbid_unknown,
+    setting,
+)
+
+LearningRate = Annotated[float, Gt(0.0)]
+Byte = Annotated[int, Interval(ge=0, le=255)]
+Beta = Annotated[float, Interval(ge=0.0, lt=1.0)]
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    a: str | None = setting(None, "Folder with the training pictures of domain a, searched with its sub-folders.")
+    b: str | None = setting(None, "Folder with the training pictures of domain b.")
+    test_a: str | None = setting(None, "Folder with held-out pictures of domain a, for sample grids; null for none.")
+    test_b: str | None = setting(None, "Folder with held-out pictures of domain b.")
+    size: tuple[Pixels, Pixels] = setting((256, 256), "Height and width, in pixels, of the pictures that are trained on.")
+    resize: Literal["cover", "stretch", "none"] | Pixels = setting(
+        "cover",
+        "Before the crop: cover = keep the shape and just cover the size; stretch = ignore the shape; "
+        "none; or a number of pixels for the shorter side (new_size of the reference).",
+    )
+    margin: NonNegativeInt = setting(0, "Pixels added to the size that cover and stretch aim at, for the random crop.")
+    flip: bool = setting(True, "Mirror half of the pictures.")
+    background: tuple[Byte, Byte, Byte] = setting((255, 255, 255), "Colour (red, green, blue) behind transparent parts.")
+    workers: NonNegativeInt | None = setting(None, "Processes that load pictures; null chooses.")
+    cache_mib: NonNegativeInt = setting(1024, "Decoded pictures are kept in memory when all fit into this many MiB.")
+    skip_bad: bool = setting(False, "Leave out pictures that cannot be read instead of stopping.")
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Two Adams: one for both generators, one for all discriminators."""
+
+    lr_generator: LearningRate = setting(1e-4, "Learning rate of the generators.")
+    lr_discriminator: LearningRate = setting(1e-4, "Learning rate of the discriminators.")
+    betas: tuple[Beta, Beta] = setting((0.5, 0.999), "Adam's decay rates of the two moments.")
+    weight_decay: NonNegativeFloat = setting(1e-4, "L2 penalty inside Adam, on every parameter.")
+    schedule: Literal["step", "constant"] = setting("step", "step: multiply the learning rates by gamma regularly.")
+    step_size: PositiveInt = setting(100_000, "Updates between two changes of the learning rate.")
+    gamma: Annotated[float, Interval(gt=0.0, le=1.0)] = setting(0.5, "Factor of each change of the learning rate.")
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class SamplesConfig:
+    every_steps: PositiveInt = setting(1000, "Steps between sample grids.")
+    num_inputs: PositiveInt = setting(8, "Pictures of each domain in a sample grid.")
+    num_styles: PositiveInt = setting(6, "Styles of each picture in a sample grid.")
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class CheckpointsConfig:
+    every_steps: PositiveInt = setting(1000, "Steps between saves of the last checkpoint.")
+    snapshot_every_steps: PositiveInt | None = setting(10_000, "Steps between snapshots that stay; null for none.")
+    keep: PositiveInt = setting(5, "Snapshots kept; the oldest goes when there are more.")
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class LogConfig:
+    every_steps: PositiveInt = setting(10, "Steps between lines of metrics.jsonl; each holds means since the last.")
+    tensorboard: bool = setting(True, "Write TensorBoard files too.")
+
+
+@forbid_unknown
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    steps: PositiveInt = setting(1_000_000, "Updates of each network in the whole run.")
+    batch_size: PositiveInt = setting(1, "Pictures of each domain in a step (of each process).")
+    seed: NonNegativeInt = setting(0, "Seed of weights, order, augmentation, noise and samples.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute; auto takes the fastest there is.")
+    precision: Literal["auto", "fp32", "bf16"] = setting(
+        "auto", "Arithmetic of the networks; auto is bf16 on a CUDA device that has it and fp32 elsewhere."
+    )
+    ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
+    self_check: bool = setting(True, "Try two steps, a sample grid, a save and a load before a run of 200 steps or more.")
+    data: DataConfig = setting(DataConfig(), "The pictures.")
+    model: ModelConfig = setting(MunitConfig(), "The networks and losses.")
+    optimizer: OptimizerConfig = setting(OptimizerConfig(), "The optimizers and the learning rate.")
+    samples: SamplesConfig = setting(SamplesConfig(), "Sample grids during training.")
+    checkpoints: CheckpointsConfig = setting(CheckpointsConfig(), "Saved states to resume from.")
+    log: LogConfig = setting(LogConfig(), "Numbers written during training.")
+
+    def problems(self) -> list[Problem]:
+        """What is wrong between fields that are each valid alone."""
+        return self.model.problems(self.data.size)
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value that replaces another: the dotted `path` of the field, the `value` and how the user named it."""
+
+    path: str
+    value: Any
+    source: str
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """`config` as plain dicts, lists and scalars, as YAML and JSON take them."""
+    plain: dict[str, Any] = _adapter(type(config)).dump_python(config, mode="json")
+    return plain
+
+
+def to_yaml(config: Any) -> str:
+    """`config` as YAML text, in the order of the fields."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def compose(
+    base: RunConfig,
+    *,
+    file: Path | None = None,
+    sets: Sequence[str] = (),
+    flags: Sequence[Override] = (),
+    earlier: Sequence[Problem] = (),
+) -> RunConfig:
+    """`base`, overridden by a YAML `file`, then by `--set path=value` texts, then by `flags`.
+
+    Raises one `UsageError` for everything that is wrong, with the `earlier` problems of the same call first.
+    """
+    problems = list(earlier)
+    overrides: list[Override] = []
+    if file is not None:
+        overrides += _file_overrides(file, problems)
+    for text in sets:
+        overrides += _set_override(text, problems)
+    overrides += flags
+    config = _apply(base, overrides, problems)
+    if config is not None:
+        problems += config.problems()
+    raise_if_any(problems)
+    assert config is not None
+    return config
+
+
+def load(path: Path) -> RunConfig:
+    """The run config saved in the YAML file `path`. Raises `UsageError`."""
+    return compose(RunConfig(), file=path)
+
+
+def validate(cls: type, data: Any, source: str) -> Any:
+    """An instance of the config class `cls` from plain `data`. Raises one `UsageError` naming `source`."""
+    problems: list[Problem] = []
+    value = _validated(cls, data, lambda path: f"{source}: {path}" if path else source, problems)
+    raise_if_any(problems)
+    return value
+
+
+def fields_of(cls: type, prefix: str = "") -> Iterator[tuple[str, str, Any, str]]:
+    """Every setting below the config class `cls`: dotted path, type in words, default, one line about it."""
+    hints = get_type_hints(cls, include_extras=True)
+    for item in dataclasses.fields(cls):
+        path, hint = f"{prefix}{item.name}", hints[item.name]
+        doc = item.metadata["doc"]
+        nested = _nested_config(hint)
+        if nested is not None:
+            yield path, "section", None, doc
+            yield from fields_of(nested, f"{path}.")
+        else:
+            yield path, type_in_words(hint), item.default, doc
+
+
+def type_in_words(hint: Any) -> str:
+    """What values the type `hint` allows, in words."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{type_in_words(args[0])}{_bounds_in_words(args[1:])}"
+    if origin is Literal:
+        return " | ".join(str(arg) for arg in args)
+    if origin is tuple:
+        return "[" + ", ".join("..." if arg is ... else type_in_words(arg) for arg in args) + "]"
+    if args:
+        return " | ".join(type_in_words(arg) for arg in args)
+    return "null" if hint is type(None) else {"str": "text", "bool": "true | false"}.get(hint.__name__, hint.__name__)
+
+
+def _bounds_in_words(metadata: Sequence[Any]) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    found = [f"{sign} {getattr(m, key):g}" for m in metadata for key, sign in signs.items() if _bound(m, key) is not None]
+    return f" {' and '.join(found)}" if found else ""
+
+
+def _bound(metadata: Any, key: str) -> float | None:
+    return getattr(metadata, key, None)
+
+
+def _nested_config(hint: Any) -> type | None:
+    """The config dataclass that a field of type `hint` holds, if any."""
+    candidates = [hint, *get_args(hint)]
+    return next((c for c in candidates if isinstance(c, type) and dataclasses.is_dataclass(c)), None)
+
+
+@cache
+def _adapter(cls: type) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
+
+
+def _file_overrides(file: Path, problems: list[Problem]) -> list[Override]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(f"--config {file}: cannot be read ({error})", "Give a YAML file."))
+        return []
+    except yaml.YAMLError as error:
+        problems.append(Problem(f"--config {file}: is not valid YAML ({_one_line(error)})", "Mend that place."))
+        return []
+    if not isinstance(data, Mapping):
+        problems.append(Problem(f"--config {file}: holds no settings", "Write `key: value` lines; see `unpaired config`."))
+        return []
+    return [Override(path, value, f"{file}: {path}") for path, value in _leaves(data)]
+
+
+def _leaves(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in data.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _set_override(text: str, problems: list[Problem]) -> list[Override]:
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        problems.append(Problem(f"--set {text}: is not of the form path=value", "For example --set model.generator.dim=32"))
+        return []
+    try:
+        return [Override(path.strip(), parse_value(value), f"--set {path.strip()}")]
+    except yaml.YAMLError:
+        problems.append(Problem(f"--set {text}: the value is not valid YAML", "Quote it, or write a plain value."))
+        return []
+
+
+def parse_value(text: str) -> Any:
+    """The value that `text` stands for in YAML (numbers such as 1e-4 too). Raises `yaml.YAMLError`."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _apply(base: RunConfig, overrides: Sequence[Override], problems: list[Problem]) -> RunConfig | None:
+    """`base` with `overrides`, later ones winning; None when the result is not valid."""
+    data = to_dict(base)
+    known = [path for path, *_ in fields_of(RunConfig)]
+    sources: dict[str, str] = {}
+    num_before = len(problems)
+    for override in overrides:
+        if override.path not in known:
+            problems.append(Problem(f"{override.source}: unknown setting", did_you_mean_path(override.path, known)))
+            continue
+        _put(data, override.path.split("."), override.value)
+        sources[override.path] = override.source
+    config = _validated(RunConfig, data, lambda path: _source(path, sources), problems)
+    return config if len(problems) == num_before else None
+
+
+def did_you_mean_path(path: str, known: Sequence[str]) -> str:
+    """A hint for an unknown dotted `path`: a setting of that last name elsewhere, else the nearest one."""
+    last = path.rpartition(".")[2]
+    same_name = [option for option in known if option.rpartition(".")[2] == last]
+    if same_name:
+        return f"Did you mean {' or '.join(same_name)}?"
+    return did_you_mean(path, known) if _is_near(path, known) else "`unpaired config` lists all settings."
+
+
+def _is_near(path: str, known: Sequence[str]) -> bool:
+    return did_you_mean(path, known).startswith("Did")
+
+
+def _put(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        if not isinstance(data.get(key), dict):
+            data[key] = {}
+        data = data[key]
+    data[keys[-1]] = value
+
+
+def _source(path: str, sources: Mapping[str, str]) -> str:
+    """How the user named the field `path` (or a part of it, such as one number of a list)."""
+    for known in sorted(sources, key=len, reverse=True):
+        if path == known or path.startswith(f"{known}."):
+            return sources[known]
+    return path
+
+
+def _validated(cls: type, data: Any, name: Callable[[str], str], problems: list[Problem]) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(cls).validate_python(data)
+    except ValidationError as error:
+        seen: set[str] = set()
+        for detail in error.errors():
+            path = _field_path(cls, detail["loc"])
+            if path not in seen:  # a union reports once for each of its members
+                seen.add(path)
+                problems.append(_problem(cls, path, detail, name))
+        return None
+
+
+def _field_path(cls: type, location: tuple[Any, ...]) -> str:
+    """The longest prefix of pydantic's error `location` that is the path of a setting, or the whole for unknown keys."""
+    known = {path for path, *_ in fields_of(cls)}
+    parts = [str(part) for part in location]
+    for end in range(len(parts), 0, -1):
+        if ".".join(parts[:end]) in known:
+            unknown_key = end < len(parts) and _is_section(cls, ".".join(parts[:end]))
+            return ".".join(parts) if unknown_key else ".".join(parts[:end])
+    return ".".join(parts)
+
+
+def _is_section(cls: type, path: str) -> bool:
+    return any(p == path and kind == "section" for p, kind, *_ in fields_of(cls))
+
+
+def _problem(cls: type, path: str, detail: Any, name: Callable[[str], str]) -> Problem:
+    known = {p: (kind, doc) for p, kind, _, doc in fields_of(cls)}
+    if path not in known:
+        return Problem(f"{name(path)}: unknown setting", did_you_mean_path(path, list(known)))
+    kind, doc = known[path]
+    return Problem(f"{name(path)}: {detail['input']!r} is not allowed", f"It takes {kind}. {doc}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def model_names() -> list[str]:
+    """The names that `--model` takes."""
+    return sorted(MODELS)

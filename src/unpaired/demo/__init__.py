@@ -1,0 +1,1 @@
+"""The bundled pictures of `unpaired demo`."""

@@ -1,0 +1,1 @@
+"""Trained models: bundles, and pictures through them."""

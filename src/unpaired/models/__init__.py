@@ -1,0 +1,44 @@
+"""The models that `--model` can name. Adding one is a folder beside `munit/` and one line in `MODELS`.
+
+Importing this module imports no torch: networks are loaded when a model is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unpaired.models.munit.config import MunitConfig
+
+if TYPE_CHECKING:
+    from unpaired.models.base import ImportCheckpoint, Method
+
+ModelConfig = MunitConfig
+"""The union of all model configs, told apart by their `name`."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What the rest of the house needs to know about a model."""
+
+    config: type[ModelConfig]
+    load_method: Callable[[], type[Method]]
+    load_importer: Callable[[], ImportCheckpoint]
+
+
+def _munit_method() -> type[Method]:
+    from unpaired.models.munit.method import Munit
+
+    return Munit
+
+
+def _munit_importer() -> ImportCheckpoint:
+    from unpaired.models.munit.importer import import_checkpoint
+
+    return import_checkpoint
+
+
+MODELS: dict[str, ModelEntry] = {
+    "munit": ModelEntry(MunitConfig, _munit_method, _munit_importer),
+}

@@ -1,0 +1,171 @@
+"""What a method (MUNIT, later U-GAT-IT) offers to the training loop, to sample grids and to translation.
+
+The loop knows nothing of a method's losses or networks: it asks for one generator pass, for named loss terms and for
+their weights. Translation knows nothing of the loop: it uses the `TranslationNetworks` alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Generic, Literal, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.models import ModelConfig
+
+Domain = Literal["a", "b"]
+DOMAINS: tuple[Domain, Domain] = ("a", "b")
+
+
+def other(domain: Domain) -> Domain:
+    """The domain that `domain` is translated to."""
+    return "b" if domain == "a" else "a"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real pictures of one step: `x_a` and `x_b`, each (N, 3, H, W) in [-1, 1]."""
+
+    x_a: Tensor
+    x_b: Tensor
+
+    def __getitem__(self, domain: Domain) -> Tensor:
+        return self.x_a if domain == "a" else self.x_b
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on `device`."""
+        return Batch(*(x.to(device, non_blocking=True) for x in (self.x_a, self.x_b)))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one generator pass of a step gives; a method adds its own tensors.
+
+    `x_ab` is a's pictures translated to b, `x_ba` b's to a: (N, 3, H, W) in [-1, 1].
+    """
+
+    x_ab: Tensor
+    x_ba: Tensor
+
+    def translated(self, to: Domain) -> Tensor:
+        """The pictures translated to domain `to`."""
+        return self.x_ab if to == "b" else self.x_ba
+
+    def detached(self) -> Self:
+        """The same tensors without their graph, for the discriminator update."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: t.detach() for name, t in tensors.items() if isinstance(t, Tensor)})
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A labelled grid of sample pictures.
+
+    `pictures`: (rows, columns, 3, H, W) in [-1, 1]; one label a column. `name` is part of a file name.
+    """
+
+    name: str
+    title: str
+    pictures: Tensor
+    column_labels: tuple[str, ...]
+
+
+class TranslationNetworks(Protocol):
+    """The generators of both directions as translation uses them. Implemented by a module of each model.
+
+    All pictures are (N, 3, H, W) in [-1, 1], with sides that are multiples of `size_multiple`.
+    `style_dim` is None for models with one answer a picture.
+    """
+
+    style_dim: int | None
+    size_multiple: int
+
+    def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
+        """`x` translated to domain `to` with style codes (N, style_dim): (N, 3, H, W) in [-1, 1]."""
+        ...
+
+    def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
+        """The content code of pictures of `domain`."""
+        ...
+
+    def encode_style(self, x: Tensor, domain: Domain) -> Tensor:
+        """The style codes of pictures of `domain`: (N, style_dim)."""
+        ...
+
+    def decode(self, content: Tensor, style: Tensor, domain: Domain) -> Tensor:
+        """Pictures of `domain` from content and style codes: (N, 3, H, W) in [-1, 1]."""
+        ...
+
+
+ConfigT = TypeVar("ConfigT", bound=ModelConfig)
+OutputsT = TypeVar("OutputsT", bound=Outputs)
+
+
+class Method(ABC, Generic[ConfigT, OutputsT]):
+    """Networks and one step's losses. Holds no optimizer, no device and no step counter.
+
+    `generators` and `discriminators` are one module each, so that a distributed wrapper sees one `forward` a step.
+    The methods below take the module to call (wrapped or not) as an argument.
+    All randomness of a step comes from `rng`, a CPU generator seeded by (seed, rank, step).
+    """
+
+    generators: nn.Module
+    discriminators: nn.Module
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @staticmethod
+    @abstractmethod
+    def build_generators(config: ConfigT) -> nn.Module:
+        """The generators alone, uninitialized, as translation needs them: a `TranslationNetworks` module."""
+
+    @abstractmethod
+    def initialize(self, rng: torch.Generator) -> None:
+        """Draw the initial weights of all networks."""
+
+    @abstractmethod
+    def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> OutputsT:
+        """The one generator pass of a step: all encoding and decoding that its losses need."""
+
+    @abstractmethod
+    def discriminator_terms(
+        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, rng: torch.Generator, step: int
+    ) -> dict[str, Tensor]:
+        """Unweighted scalars of the discriminator update, by name. `outputs` are detached."""
+
+    @abstractmethod
+    def generator_terms(
+        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, step: int
+    ) -> dict[str, Tensor]:
+        """Unweighted scalars of the generator update, by name. The discriminators are frozen."""
+
+    @abstractmethod
+    def weights(self, step: int) -> Mapping[str, float]:
+        """The weight of each term of both updates at `step`, by the term's name."""
+
+    @abstractmethod
+    def sample_grids(
+        self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int
+    ) -> list[Grid]:
+        """Grids that show how the translation of the fixed pictures in `batch` looks now."""
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A checkpoint of a reference code, in our names: what a bundle is made of."""
+
+    config: ModelConfig
+    generators: dict[str, Tensor]
+    discriminators: dict[str, Tensor] | None
+    notes: tuple[str, ...] = ()
+
+
+class ImportCheckpoint(Protocol):
+    """Reads a checkpoint of a model's reference code. Raises `UserError` when it is not one."""
+
+    def __call__(self, source: Path, *, config: Path | None, discriminators: Path | None) -> ImportedModel: ...

@@ -1,0 +1,1 @@
+"""Multimodal unsupervised image-to-image translation (Huang et al., ECCV 2018)."""

@@ -1,0 +1,97 @@
+"""Named starting points. Each function returns a full config; anything in it can be overridden. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from unpaired.config import CheckpointsConfig, DataConfig, LogConfig, OptimizerConfig, RunConfig, SamplesConfig
+from unpaired.models.munit.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    MixupConfig,
+    MunitConfig,
+    WeightsConfig,
+)
+
+
+def munit() -> RunConfig:
+    """MUNIT as the paper trained it on edges and shoes: 256 px, batch 1, a million steps (a GPU for days)."""
+    return RunConfig()
+
+
+def munit_landscape() -> RunConfig:
+    """MUNIT with the explicit cycle loss (weight 10), as the reference trains summer2winter_yosemite256."""
+    return replace(munit(), model=MunitConfig(weights=WeightsConfig(cycle=10.0)))
+
+
+def munit_128() -> RunConfig:
+    """128 px with 3 residual blocks, instance norm when up-sampling, mixup and a cycle weight of 0.3 (MUNIT-keras)."""
+    return replace(
+        munit(),
+        steps=300_000,
+        data=DataConfig(size=(128, 128)),
+        model=_keras_model(cycle=0.3, mixup_end_step=None),
+        optimizer=OptimizerConfig(schedule="constant"),
+    )
+
+
+def munit_64() -> RunConfig:
+    """64 px as MUNIT-keras' first reported run: cycle weight 1, then 0.3 from step 80,000 when mixup ends."""
+    return replace(
+        munit(),
+        steps=130_000,
+        data=DataConfig(size=(64, 64)),
+        model=_keras_model(cycle=((0, 1.0), (80_000, 0.3)), mixup_end_step=80_000),
+        optimizer=OptimizerConfig(schedule="constant"),
+    )
+
+
+def munit_small() -> RunConfig:
+    """A quarter of the paper's width at 64 px, batch 4: learns a small data set on a laptop's CPU within hours."""
+    return RunConfig(
+        steps=20_000,
+        batch_size=4,
+        data=DataConfig(size=(64, 64)),
+        model=MunitConfig(
+            generator=GeneratorConfig(dim=16, num_res_blocks=3),
+            discriminator=DiscriminatorConfig(dim=32),
+        ),
+        samples=SamplesConfig(every_steps=500),
+        checkpoints=CheckpointsConfig(every_steps=500),
+    )
+
+
+def demo() -> RunConfig:
+    """What `unpaired demo` trains: 32 px pictures, two minutes on two CPU cores."""
+    return RunConfig(
+        steps=1200,
+        batch_size=4,
+        data=DataConfig(size=(32, 32)),
+        model=MunitConfig(
+            generator=GeneratorConfig(dim=16, mlp_dim=128, num_res_blocks=2),
+            discriminator=DiscriminatorConfig(dim=32, num_layers=3, num_scales=2),
+        ),
+        samples=SamplesConfig(every_steps=200, num_inputs=6, num_styles=4),
+        checkpoints=CheckpointsConfig(every_steps=300, snapshot_every_steps=None),
+        log=LogConfig(every_steps=5),
+    )
+
+
+def _keras_model(*, cycle: float | tuple[tuple[int, float], ...], mixup_end_step: int | None) -> MunitConfig:
+    return MunitConfig(
+        generator=GeneratorConfig(num_res_blocks=3, upsample_norm="instance"),
+        discriminator=DiscriminatorConfig(num_layers=3),
+        weights=WeightsConfig(cycle=cycle),
+        mixup=MixupConfig(alpha=0.2, end_step=mixup_end_step),
+    )
+
+
+PRESETS: dict[str, Callable[[], RunConfig]] = {
+    "munit": munit,
+    "munit-landscape": munit_landscape,
+    "munit-128": munit_128,
+    "munit-64": munit_64,
+    "munit-small": munit_small,
+    "demo": demo,
+}
