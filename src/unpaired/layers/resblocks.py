@@ -1,0 +1,37 @@
+"""Residual blocks without an activation after the sum."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from unpaired.layers.adain import adain
+from unpaired.layers.convs import ConvBlock, make_activation, make_conv
+
+
+class ResBlock(nn.Module):
+    """x + conv(conv(x)): 3×3 convolutions with a norm, activation only after the first."""
+
+    def __init__(self, channels: int, *, pad: str, norm: str, activation: str) -> None:
+        super().__init__()
+        self.first = ConvBlock(channels, channels, 3, 1, 1, pad=pad, norm=norm, activation=activation)
+        self.second = ConvBlock(channels, channels, 3, 1, 1, pad=pad, norm=norm, activation="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) → the same shape."""
+        return x + self.second(self.first(x))
+
+
+class AdaINResBlock(nn.Module):
+    """The residual block with AdaIN as norm; the AdaIN parameters are an argument."""
+
+    def __init__(self, channels: int, *, pad: str, activation: str) -> None:
+        super().__init__()
+        self.first = make_conv(channels, channels, 3, 1, 1, pad=pad)
+        self.second = make_conv(channels, channels, 3, 1, 1, pad=pad)
+        self.activation = make_activation(activation)
+
+    def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
+        """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of the first AdaIN, then of the second."""
+        first_bias, first_scale, second_bias, second_scale = parameters.chunk(4, dim=1)
+        hidden = self.activation(adain(self.first(x), first_bias, first_scale))
+        return x + adain(self.second(hidden), second_bias, second_scale)

@@ -1,0 +1,251 @@
+"""MUNIT's networks: two auto-encoders and two multi-scale discriminators. Layer by layer as the reference.
+
+A style code is (N, style_dim); a content code is (N, dim·2^num_downsamples, H / 2^num_downsamples, W / …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from unpaired.layers.convs import ConvBlock, make_activation, make_conv
+from unpaired.layers.resblocks import AdaINResBlock, ResBlock
+from unpaired.models.base import DOMAINS, Domain, Outputs
+from unpaired.models.munit.config import (
+    NUM_STYLE_DOWNSAMPLES,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    MunitConfig,
+)
+
+
+class ContentEncoder(nn.Module):
+    """Picture (N, 3, H, W) → content code. Instance norm takes the style out."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        block = {"pad": config.padding, "norm": config.content_norm, "activation": config.activation}
+        channels = config.dim
+        layers: list[nn.Module] = [ConvBlock(3, channels, 7, 1, 3, **block)]
+        for _ in range(config.num_downsamples):
+            layers.append(ConvBlock(channels, channels * 2, 4, 2, 1, **block))
+            channels *= 2
+        layers += [ResBlock(channels, **block) for _ in range(config.num_res_blocks)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, C, H/2^d, W/2^d)."""
+        out: Tensor = self.layers(x)
+        return out
+
+
+class StyleEncoder(nn.Module):
+    """Picture (N, 3, H, W) → style code (N, style_dim). No norm: the style lives in the statistics."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        block = {"pad": config.padding, "norm": config.style_norm, "activation": config.activation}
+        channels = config.dim
+        layers: list[nn.Module] = [ConvBlock(3, channels, 7, 1, 3, **block)]
+        for level in range(NUM_STYLE_DOWNSAMPLES):
+            wider = channels * 2 if level < 2 else channels
+            layers.append(ConvBlock(channels, wider, 4, 2, 1, **block))
+            channels = wider
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Conv2d(channels, config.style_dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, style_dim)."""
+        pooled = self.layers(x).mean(dim=(2, 3), keepdim=True)
+        out: Tensor = self.head(pooled).flatten(1)
+        return out
+
+
+class Decoder(nn.Module):
+    """Content code and AdaIN parameters → picture."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        pad, activation = config.padding, config.activation
+        channels = config.dim * 2**config.num_downsamples
+        self.res_blocks = nn.ModuleList(
+            AdaINResBlock(channels, pad=pad, activation=activation) for _ in range(config.num_res_blocks)
+        )
+        self.num_adain_parameters = config.num_res_blocks * 4 * channels
+        ups: list[nn.Module] = []
+        for _ in range(config.num_downsamples):
+            ups.append(
+                ConvBlock(
+                    channels, channels // 2, 5, 1, 2, pad=pad, norm=config.upsample_norm, activation=activation
+                )
+            )
+            channels //= 2
+        self.up_blocks = nn.ModuleList(ups)
+        self.head = make_conv(channels, 3, 7, 1, 3, pad=pad)
+
+    def forward(self, content: Tensor, adain_parameters: Tensor) -> Tensor:
+        """(N, C, h, w), (N, num_adain_parameters) → (N, 3, h·2^d, w·2^d) in [-1, 1]."""
+        x = content
+        if self.res_blocks:
+            per_block = adain_parameters.chunk(len(self.res_blocks), dim=1)
+            for block, parameters in zip(self.res_blocks, per_block, strict=True):
+                x = block(x, parameters)
+        for block in self.up_blocks:
+            x = block(interpolate(x, scale_factor=2, mode="nearest"))
+        out: Tensor = self.head(x).tanh()
+        return out
+
+
+class AutoEncoder(nn.Module):
+    """One domain's encoders and decoder: G, E^c and E^s of the paper."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.content_encoder = ContentEncoder(config)
+        self.style_encoder = StyleEncoder(config)
+        self.decoder = Decoder(config)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.style_dim, config.mlp_dim),
+            make_activation(config.activation),
+            nn.Linear(config.mlp_dim, config.mlp_dim),
+            make_activation(config.activation),
+            nn.Linear(config.mlp_dim, self.decoder.num_adain_parameters),
+        )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Content code and style code of pictures (N, 3, H, W)."""
+        return self.content_encoder(x), self.style_encoder(x)
+
+    def decode(self, content: Tensor, style: Tensor) -> Tensor:
+        """The picture with this content and this style: (N, 3, H, W) in [-1, 1]."""
+        out: Tensor = self.decoder(content, self.mlp(style))
+        return out
+
+
+@dataclass(frozen=True)
+class MunitOutputs(Outputs):
+    """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
+    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss."""
+
+    content_a: Tensor
+    content_b: Tensor
+    style_a: Tensor
+    style_b: Tensor
+    prior_style_a: Tensor
+    prior_style_b: Tensor
+    x_aa: Tensor
+    x_bb: Tensor
+    content_a_recon: Tensor
+    content_b_recon: Tensor
+    style_a_recon: Tensor
+    style_b_recon: Tensor
+    x_aba: Tensor | None
+    x_bab: Tensor | None
+
+
+class MunitGenerators(nn.Module):
+    """Both auto-encoders. `forward` is the whole generator pass of a training step."""
+
+    def __init__(self, config: MunitConfig) -> None:
+        super().__init__()
+        self.a = AutoEncoder(config.generator)
+        self.b = AutoEncoder(config.generator)
+        self.style_dim: int | None = config.generator.style_dim
+        self.size_multiple = config.size_multiple
+
+    def of(self, domain: Domain) -> AutoEncoder:
+        """The auto-encoder of `domain`."""
+        return self.a if domain == "a" else self.b
+
+    def forward(
+        self, x_a: Tensor, x_b: Tensor, prior_style_a: Tensor, prior_style_b: Tensor, with_cycle: bool
+    ) -> MunitOutputs:
+        """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle."""
+        content_a, style_a = self.a.encode(x_a)
+        content_b, style_b = self.b.encode(x_b)
+        x_ba = self.a.decode(content_b, prior_style_a)
+        x_ab = self.b.decode(content_a, prior_style_b)
+        content_b_recon, style_a_recon = self.a.encode(x_ba)
+        content_a_recon, style_b_recon = self.b.encode(x_ab)
+        return MunitOutputs(
+            x_ab=x_ab,
+            x_ba=x_ba,
+            content_a=content_a,
+            content_b=content_b,
+            style_a=style_a,
+            style_b=style_b,
+            prior_style_a=prior_style_a,
+            prior_style_b=prior_style_b,
+            x_aa=self.a.decode(content_a, style_a),
+            x_bb=self.b.decode(content_b, style_b),
+            content_a_recon=content_a_recon,
+            content_b_recon=content_b_recon,
+            style_a_recon=style_a_recon,
+            style_b_recon=style_b_recon,
+            x_aba=self.a.decode(content_a_recon, style_a) if with_cycle else None,
+            x_bab=self.b.decode(content_b_recon, style_b) if with_cycle else None,
+        )
+
+    def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
+        """Content code of pictures of `domain`."""
+        out: Tensor = self.of(domain).content_encoder(x)
+        return out
+
+    def encode_style(self, x: Tensor, domain: Domain) -> Tensor:
+        """Style codes (N, style_dim) of pictures of `domain`."""
+        out: Tensor = self.of(domain).style_encoder(x)
+        return out
+
+    def decode(self, content: Tensor, style: Tensor, domain: Domain) -> Tensor:
+        """Pictures of `domain`: (N, 3, H, W) in [-1, 1]."""
+        return self.of(domain).decode(content, style)
+
+    def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
+        """`x` translated to `to` with `style` (N, style_dim)."""
+        assert style is not None, "MUNIT needs a style code"
+        return self.decode(self.encode_content(x, "b" if to == "a" else "a"), style, to)
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """The same patch discriminator, with its own weights, on the picture at several scales."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(_patch_discriminator(config) for _ in range(config.num_scales))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) → one map of raw scores (N, 1, h, w) per scale, the finest first."""
+        scores = []
+        for index, scale in enumerate(self.scales):
+            if index:
+                x = avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            scores.append(scale(x))
+        return scores
+
+
+def _patch_discriminator(config: DiscriminatorConfig) -> nn.Sequential:
+    channels = config.dim
+    first_norm = "spectral" if config.norm == "spectral" else "none"
+    block = {"pad": config.padding, "activation": config.activation}
+    layers: list[nn.Module] = [ConvBlock(3, channels, 4, 2, 1, norm=first_norm, **block)]
+    for _ in range(config.num_layers - 1):
+        layers.append(ConvBlock(channels, channels * 2, 4, 2, 1, norm=config.norm, **block))
+        channels *= 2
+    return nn.Sequential(*layers, nn.Conv2d(channels, 1, 1))
+
+
+class MunitDiscriminators(nn.Module):
+    """Both discriminators. One `forward` scores everything that an update needs."""
+
+    def __init__(self, config: MunitConfig) -> None:
+        super().__init__()
+        self.a = MultiScaleDiscriminator(config.discriminator)
+        self.b = MultiScaleDiscriminator(config.discriminator)
+
+    def forward(self, pictures: Mapping[Domain, Sequence[Tensor]]) -> dict[Domain, list[list[Tensor]]]:
+        """For each domain the scores, as `MultiScaleDiscriminator` gives them, of each of its batches of pictures."""
+        nets = {"a": self.a, "b": self.b}
+        return {domain: [nets[domain](x) for x in pictures[domain]] for domain in DOMAINS}
