@@ -45,7 +45,7 @@ def replace_file(path: Path, write_to: Callable[[Path], None], num_bytes: int) -
         _flush_to_disk(temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise _write_error(path, num_bytes, error) from error
+        raise write_error(path, num_bytes, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -84,11 +84,13 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _write_error(path: Path, num_bytes: int, error: Exception) -> UserError:
+def write_error(path: Path, num_bytes: int, error: Exception) -> UserError:
+    """What to raise when writing `num_bytes` to `path` failed with `error`: names a full disk and the way out."""
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
     if full:
+        size = f" for {num_bytes / 2**20:.1f} MiB" if num_bytes >= 2**20 // 10 else ""
         return UserError(
-            f"{path}: no space left for {num_bytes / 2**20:.1f} MiB; what was saved before is untouched",
+            f"{path}: no space left{size}; what was saved before is untouched",
             "Free space on that disk, or write elsewhere with --out.",
         )
     return UserError(f"{path}: cannot be written ({error})", "Choose another folder with --out.")
