@@ -1,0 +1,142 @@
+"""Everything that changes while training, and its names in a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.config import OptimizerConfig, RunConfig
+from unpaired.errors import UserError
+from unpaired.models import MODELS
+from unpaired.models.base import Method
+from unpaired.tensorfile import under
+from unpaired.training.ema import Ema
+from unpaired.training.engine import Engine
+
+NETWORKS = ("generators", "discriminators")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def rng_for(*parts: int | str) -> torch.Generator:
+    """A CPU random generator that is a function of `parts`, such as (seed, "step", rank, step)."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+class TrainState:
+    """Networks, their average, optimizers and the number of updates made.
+
+    `generators` and `discriminators` are the modules to call, wrapped for several processes when there are several.
+    """
+
+    def __init__(self, config: RunConfig, engine: Engine) -> None:
+        self.config = config
+        self.engine = engine
+        self.method: Method[object, object] = MODELS[config.model.name].load_method()(config.model)  # type: ignore[type-var,arg-type,assignment]
+        self.method.initialize(rng_for(config.seed, "initialize"))
+        self.generators = engine.wrap(self.method.generators)
+        self.discriminators = engine.wrap(self.method.discriminators)
+        self.ema = Ema(self.method.generators, config.ema_decay) if config.ema_decay > 0 else None
+        self.optimizers = {
+            "generators": _adam(self.method.generators, config.optimizer, config.optimizer.lr_generator),
+            "discriminators": _adam(self.method.discriminators, config.optimizer, config.optimizer.lr_discriminator),
+        }
+        self.step = 0
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The unwrapped networks by their name in a checkpoint."""
+        return {"generators": self.method.generators, "discriminators": self.method.discriminators}
+
+    @property
+    def sampling_generators(self) -> nn.Module:
+        """The generators that sample grids show: the average where there is one."""
+        return self.ema.module if self.ema is not None else self.method.generators
+
+    def set_learning_rates(self) -> dict[str, float]:
+        """Set both optimizers' learning rates for the coming update and return them by network."""
+        factor = learning_rate_factor(self.config.optimizer, self.step)
+        rates = {
+            "generators": self.config.optimizer.lr_generator * factor,
+            "discriminators": self.config.optimizer.lr_discriminator * factor,
+        }
+        for name, rate in rates.items():
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate
+        return rates
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by their name in a checkpoint. They are the live ones, not copies."""
+        found: dict[str, Tensor] = {}
+        for name, network in self.networks.items():
+            found |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+            found |= _moments(self.optimizers[name], network, f"optimizer_{name}.")
+        if self.ema is not None:
+            found |= {f"ema.{key}": tensor for key, tensor in self.ema.module.state_dict().items()}
+        return found
+
+    def load_tensors(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Take over `tensors` as `tensors()` names them, as they were after `step` updates.
+
+        Raises `UserError` naming the first tensors that do not fit.
+        """
+        self._check_fit(tensors, step)
+        for name, network in self.networks.items():
+            network.load_state_dict(under(tensors, f"{name}."))
+            _load_moments(self.optimizers[name], network, under(tensors, f"optimizer_{name}."), step)
+        if self.ema is not None:
+            self.ema.module.load_state_dict(under(tensors, "ema."))
+        self.step = step
+
+    def _check_fit(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        expected = {key: tensor.shape for key, tensor in self.tensors().items() if not key.startswith("optimizer_")}
+        given = {key: tensor.shape for key, tensor in tensors.items() if not key.startswith("optimizer_")}
+        if self.ema is None:
+            given = {key: shape for key, shape in given.items() if not key.startswith("ema.")}
+        wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
+        if wrong:
+            raise UserError(
+                f"The checkpoint of step {step} does not fit this model: {', '.join(wrong[:3])}"
+                + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
+                "Resume with the settings it was trained with.",
+            )
+
+
+def learning_rate_factor(config: OptimizerConfig, step: int) -> float:
+    """What the learning rates are multiplied by in the update after `step` updates.
+
+    "step" changes on updates number step_size, 2·step_size, … counted from 1, as the reference does.
+    """
+    if config.schedule == "constant":
+        return 1.0
+    return float(config.gamma ** ((step + 1) // config.step_size))
+
+
+def _adam(network: nn.Module, config: OptimizerConfig, learning_rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam(
+        network.parameters(), lr=learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+
+
+def _moments(optimizer: torch.optim.Adam, network: nn.Module, prefix: str) -> dict[str, Tensor]:
+    return {
+        f"{prefix}{moment}.{name}": optimizer.state[parameter][moment]
+        for name, parameter in network.named_parameters()
+        if parameter in optimizer.state
+        for moment in _MOMENTS
+    }
+
+
+def _load_moments(
+    optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int
+) -> None:
+    """Set Adam's moments. Its own counter is the run's step, because every update touches every parameter."""
+    optimizer.state.clear()
+    for name, parameter in network.named_parameters():
+        if f"{_MOMENTS[0]}.{name}" not in tensors:
+            continue
+        moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device, copy=True) for moment in _MOMENTS}
+        optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}

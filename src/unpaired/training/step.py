@@ -1,0 +1,74 @@
+"""One training step: one generator pass, then the discriminator update, then the generator update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.errors import UserError
+from unpaired.models.base import Batch
+from unpaired.training.state import TrainState, rng_for
+
+
+class NonFiniteLoss(UserError):
+    """A loss or gradient that is not a number, found before the optimizer could move."""
+
+
+def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
+    """Make one update of every network and return its numbers by their name in the log.
+
+    Every term appears unweighted, the weighted totals as `loss_discriminator` and `loss_generator`.
+    Raises `NonFiniteLoss` before the optimizer moves.
+    """
+    rng = rng_for(state.config.seed, "step", state.engine.rank, state.step)
+    rates = state.set_learning_rates()
+    method = state.method
+    method.discriminators.requires_grad_(True)
+    with state.engine.autocast():
+        outputs = method.generate(state.generators, batch, rng, state.step)  # type: ignore[arg-type]
+        d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)  # type: ignore[attr-defined]
+    values = _update(state, "discriminator", d_terms)
+    method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
+    with state.engine.autocast():
+        g_terms = method.generator_terms(method.discriminators, outputs, batch, state.step)
+    values |= _update(state, "generator", g_terms)
+    if state.ema is not None:
+        state.ema.update(method.generators, state.step)
+    state.step += 1
+    return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
+
+
+def _update(state: TrainState, which: str, terms: Mapping[str, Tensor]) -> dict[str, float]:
+    """Back-propagate the weighted sum of `terms` and move the networks of `which`, unless something is not finite."""
+    weights = state.method.weights(state.step)
+    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    means = state.engine.mean(torch.stack([total.detach(), *(term.detach() for term in terms.values())])).tolist()
+    names = [f"loss_{which}", *(f"{which}/{name}" for name in terms)]
+    values = dict(zip(names, means, strict=True))
+    _check_finite({name: value for name, value in values.items() if "/" in name}, state.step)
+    optimizer, network = state.optimizers[f"{which}s"], state.networks[f"{which}s"]
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    values[f"grad_norm_{which}"] = gradient_norm(network.parameters())
+    _check_finite({f"the gradient of loss_{which}": values[f"grad_norm_{which}"]}, state.step)
+    optimizer.step()
+    return values
+
+
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
+    """The Euclidean norm of all gradients together."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+
+
+def _check_finite(values: Mapping[str, float], step: int) -> None:
+    bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise NonFiniteLoss(
+            f"Step {step}: {', '.join(bad)}; the networks were not changed by it",
+            "Resume from the last checkpoint with lower learning rates (--set optimizer.lr_generator=5e-5 "
+            "--set optimizer.lr_discriminator=5e-5) or --precision fp32.",
+        )
