@@ -1,0 +1,111 @@
+"""Batches of training pictures by step: from memory when all pictures fit, else decoded from the disk each time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from unpaired.config import DataConfig
+from unpaired.data.images import BadPicture, read_picture, read_size, to_uint8
+from unpaired.data.sampler import draw, mixed_seed, positions
+from unpaired.data.threads import in_threads
+from unpaired.data.transforms import random_crop_and_flip, resized, resized_size
+
+Bytes = NDArray[np.uint8]
+BytesBatch = tuple[Bytes, Bytes]
+"""Pictures of a and of b, each (N, 3, H, W).
+
+Arrays, not tensors: from a worker process they come through a pipe, which is faster for batches of this size than the
+shared memory that tensors come through, and cannot overflow the 64 MiB of it that a container has.
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What fixes the content of every batch of a process."""
+
+    batch_size: int
+    seed: int
+    rank: int
+    world_size: int
+
+
+class PicturesOnDisk:
+    """The resized pictures of one domain, decoded anew at each access."""
+
+    def __init__(self, paths: Sequence[Path], data: DataConfig) -> None:
+        self._paths = [str(path) for path in paths]  # half the bytes of Path objects to send to a worker
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """The picture as bytes (3, H, W), as large as the resize makes it. Raises `BadPicture`."""
+        return read_resized(Path(self._paths[index]), self._data)
+
+
+PictureSource = PicturesOnDisk | list[Tensor]
+
+
+class StepDataset(Dataset[BytesBatch | BadPicture]):
+    """The batch of each step. A pure function of the step: order and augmentation are seeded, not stateful.
+
+    A picture that cannot be read any more is returned as the `BadPicture`, not raised, so that it crosses the border
+    of a worker process without a traceback.
+    """
+
+    def __init__(self, a: PictureSource, b: PictureSource, data: DataConfig, plan: Plan) -> None:
+        self._sources = {"a": a, "b": b}
+        self._data = data
+        self._plan = plan
+
+    def __getitem__(self, step: int) -> BytesBatch | BadPicture:
+        """The pictures of both domains for the update `step`."""
+        try:
+            return self._batch("a", step), self._batch("b", step)
+        except BadPicture as bad:
+            return bad
+
+    def _batch(self, domain: str, step: int) -> Bytes:
+        plan = self._plan
+        where = positions(step, plan.batch_size, plan.rank, plan.world_size)
+        return torch.stack([self._picture(domain, position) for position in where]).numpy()  # (N, 3, H, W)
+
+    def _picture(self, domain: str, position: int) -> Tensor:
+        source = self._sources[domain]
+        drawn = draw(self._plan.seed, domain, position, len(source))
+        rng = random.Random(mixed_seed("augment", self._plan.seed, domain, drawn.index, drawn.epoch))
+        return random_crop_and_flip(source[drawn.index], self._data.size, self._data.flip, rng)
+
+
+def read_resized(path: Path, data: DataConfig) -> Tensor:
+    """The resized picture in `path` as bytes (3, H, W). Raises `BadPicture`."""
+    return to_uint8(resized(read_picture(path, data.background), data))
+
+
+def in_memory(paths: Sequence[Path], data: DataConfig) -> list[Tensor]:
+    """All resized pictures as bytes (3, H, W), decoded in threads. Raises `BadPicture`."""
+    return list(in_threads(lambda path: read_resized(path, data), paths))
+
+
+def fit_in_memory(paths: Sequence[Path], data: DataConfig) -> bool:
+    """Whether all resized pictures together take no more than `data.cache_mib`. Raises `BadPicture`.
+
+    Reads the header of one file after the other and stops at the first that is too much.
+    """
+    num_bytes_left = data.cache_mib * 2**20
+    for path in paths:
+        height, width = resized_size(read_size(path), data)
+        num_bytes_left -= 3 * height * width
+        if num_bytes_left < 0:
+            return False
+    return True

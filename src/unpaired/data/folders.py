@@ -1,0 +1,243 @@
+"""The folders of a training set: found, every picture decoded once, all that is wrong said before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.config import DataConfig
+from unpaired.data.images import MAX_PIXELS, PICTURE_SUFFIXES, BadPicture, Size, check_picture
+from unpaired.data.listing import Listing, counted, folder_problem, list_pictures, sub_folders
+from unpaired.data.threads import in_threads
+from unpaired.data.transforms import resized_size
+from unpaired.errors import Problem
+
+SUB_FOLDERS = {"a": "trainA", "b": "trainB", "test_a": "testA", "test_b": "testB"}
+"""Where the folders of `DataConfig` lie in one data folder. The first two are needed."""
+
+TRAINING = ("a", "b")
+MIN_PICTURES = 2
+MAX_NAMED_BAD = 10
+MAX_NAMED_SMALL = 3
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PictureFolders:
+    """Paths of the pictures of both domains, sorted by their place in their folder.
+
+    `skipped` are those that cannot be read and are left out.
+    """
+
+    a: tuple[Path, ...]
+    b: tuple[Path, ...]
+    test_a: tuple[Path, ...] = ()
+    test_b: tuple[Path, ...] = ()
+    skipped: tuple[BadPicture, ...] = ()
+
+
+def locate(paths: Sequence[Path]) -> tuple[dict[str, str], list[Problem]]:
+    """The folders that positional arguments name, by their field of `DataConfig`, and what is wrong with them.
+
+    Two paths are the folders of a and b; one is a folder that holds trainA and trainB, and perhaps testA and testB.
+    """
+    if len(paths) > 2:
+        return {}, [Problem(f"{len(paths)} folders given", "Give two folders, or one that holds trainA and trainB.")]
+    if len(paths) == 1:
+        return _locate_in(paths[0])
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for domain, argument, path in zip(TRAINING, ("A_DIR", "B_DIR"), paths, strict=False):
+        problem = folder_problem(f"{argument} {path}", path)
+        if problem:
+            problems.append(problem)
+        else:
+            found[domain] = str(path)
+    return found, problems
+
+
+def open_folders(data: DataConfig, on_progress: Progress | None = None) -> tuple[PictureFolders, list[Problem]]:
+    """The pictures of the folders of `data` after decoding each one, and everything that is wrong with them.
+
+    Pictures that cannot be read are left out; they are a problem unless `data.skip_bad`. `on_progress` is told how many
+    pictures are done, and of how many.
+    """
+    problems = _overlap_problems(data)
+    listings: dict[str, Listing] = {}
+    for domain, folder in _given(data).items():
+        problems += _listing_problems(domain, folder, listings)
+    num_all = sum(len(listing.pictures) for listing in listings.values())
+    num_done = 0
+    good: dict[str, tuple[Path, ...]] = dict.fromkeys(SUB_FOLDERS, ())
+    skipped: list[BadPicture] = []
+    for domain, listing in listings.items():
+        sizes: dict[Path, Size] = {}
+        bad: list[BadPicture] = []
+        for result in in_threads(lambda path: _checked(path, data), listing.pictures):
+            if isinstance(result, BadPicture):
+                bad.append(result)
+            else:
+                sizes[result[0]] = result[1]
+            num_done += 1
+            if on_progress:
+                on_progress(num_done, num_all)
+        good[domain] = tuple(sizes)
+        skipped += bad
+        problems += _picture_problems(domain, listing, sizes, bad, data)
+    return PictureFolders(**good, skipped=tuple(skipped)), problems
+
+
+def bad_pictures_problem(name: str, listing: Listing, bad: Sequence[BadPicture]) -> Problem:
+    """What to say of the pictures of `listing` that cannot be read; messages call the folder `name`."""
+    named = [f"{listing.name(picture.path)}: {picture.reason}" for picture in bad[:MAX_NAMED_BAD]]
+    if len(bad) > MAX_NAMED_BAD:
+        named.append(f"and {len(bad) - MAX_NAMED_BAD:,} more")
+    return Problem(
+        f"{name}: {len(bad):,} of {counted(len(listing.pictures), 'picture')} cannot be read",
+        "\n  ".join([*named, "Mend or delete them, or leave them out with --skip-bad."]),
+    )
+
+
+def small_pictures_problem(name: str, listing: Listing, small: dict[Path, Size], size: Size, way_out: str) -> Problem:
+    """What to say of the pictures in `small`, with their own sizes, that are smaller than `size`."""
+    named = [f"{listing.name(path)} ({height}x{width})" for path, (height, width) in small.items()][:MAX_NAMED_SMALL]
+    more = len(small) - len(named)
+    return Problem(
+        f"{name}: {len(small):,} of {counted(len(listing.pictures), 'picture')} smaller than the crop of "
+        f"{size[0]}x{size[1]} pixels (height x width)",
+        f"{', '.join(named)}{f' and {more:,} more' if more else ''}.\n  {way_out}",
+    )
+
+
+def too_few_problem(name: str, listing: Listing, num_good: int, num_needed: int = MIN_PICTURES) -> Problem | None:
+    """What to say when only `num_good` pictures of `listing` can be used; None when these are enough."""
+    if num_good >= num_needed:
+        return None
+    if not listing.pictures:
+        others = listing.others_in_words()
+        suffixes = " ".join(sorted(PICTURE_SUFFIXES))
+        return Problem(f"{name}: holds no pictures{f' ({others})' if others else ''}", f"Pictures are {suffixes}.")
+    if num_good == 0:
+        return Problem(
+            f"{name}: none of {counted(len(listing.pictures), 'picture')} can be read", "Mend or replace them."
+        )
+    return Problem(
+        f"{name}: holds one picture only{' that can be read' if len(listing.pictures) > 1 else ''}",
+        f"Training takes at least {MIN_PICTURES} of each domain, and needs hundreds to learn well.",
+    )
+
+
+def _given(data: DataConfig) -> dict[str, str | None]:
+    return {"a": data.a, "b": data.b, "test_a": data.test_a, "test_b": data.test_b}
+
+
+def _locate_in(folder: Path) -> tuple[dict[str, str], list[Problem]]:
+    """The folders of `DataConfig` inside one data folder."""
+    problem = folder_problem(f"DATA_DIR {folder}", folder)
+    if problem:
+        return {}, [problem]
+    found = {domain: str(folder / name) for domain, name in SUB_FOLDERS.items() if (folder / name).is_dir()}
+    missing = [SUB_FOLDERS[domain] for domain in TRAINING if domain not in found]
+    if not missing:
+        return found, []
+    return {}, [Problem(f"DATA_DIR {folder}: has no {' and no '.join(missing)}", _layout_hint(folder, missing))]
+
+
+def _layout_hint(folder: Path, missing: Sequence[str]) -> str:
+    """How to make something of `folder`, whose sub-folders `missing` are missing."""
+    names = sub_folders(folder)
+    renamings = {name: near for name in missing if (near := _near_name(name, names))}
+    if len(renamings) == len(missing):
+        pairs = " and ".join(f'"{near}" to {name}' for name, near in renamings.items())
+        return f"Rename {pairs}."
+    if len(names) == 2:
+        return f"Or give two folders: {folder / names[0]} {folder / names[1]}"
+    if names:
+        return f"It holds {', '.join(names[:8])}. Rename two of them to trainA and trainB, or give those two."
+    return "Give two folders of pictures, one for each domain, or one folder that holds trainA and trainB."
+
+
+def _near_name(wanted: str, names: Sequence[str]) -> str | None:
+    """The one of `names` that somebody may have meant by `wanted` (trainA): traina, train_A, train-a, A, domainA …"""
+    letter = wanted[-1].lower()
+    meant = {f"train{letter}", letter, f"domain{letter}", f"training{letter}", f"{letter}train", f"class{letter}"}
+    found = [name for name in names if "".join(c for c in name.lower() if c.isalnum()) in meant]
+    return found[0] if len(found) == 1 else None
+
+
+def _name(domain: str, folder: str | Path) -> str:
+    return f"data.{domain} ({folder})"
+
+
+def _overlap_problems(data: DataConfig) -> list[Problem]:
+    if data.a is None or data.b is None:
+        return []
+    a, b = Path(data.a).resolve(), Path(data.b).resolve()
+    if a == b:
+        return [Problem(f"data.a and data.b are the same folder ({data.a})", "Give one folder for each domain.")]
+    if a in b.parents or b in a.parents:
+        inner, outer = (data.b, data.a) if a in b.parents else (data.a, data.b)
+        return [Problem(f"{inner} lies inside {outer}: its pictures would be in both domains", "Move it out.")]
+    return []
+
+
+def _listing_problems(domain: str, folder: str | None, listings: dict[str, Listing]) -> list[Problem]:
+    """What is wrong with `folder`; its pictures go into `listings` if there are any."""
+    if folder is None:
+        missing = Problem(f"data.{domain}: no folder given", "Give two folders, or one with trainA and trainB.")
+        return [missing] if domain in TRAINING else []
+    name = _name(domain, folder)
+    problem = folder_problem(name, Path(folder))
+    if problem:
+        return [problem]
+    listing = list_pictures(Path(folder))
+    if listing.pictures:
+        listings[domain] = listing
+    empty = too_few_problem(name, listing, len(listing.pictures), num_needed=1)
+    return [*unreadable_problems(name, listing), *([empty] if empty else [])]
+
+
+def unreadable_problems(name: str, listing: Listing) -> list[Problem]:
+    """What to say of sub-folders that cannot be opened."""
+    return [
+        Problem(f"{name}: the folder {path} cannot be opened", "Change its permissions, or take it out.")
+        for path in listing.unreadable
+    ]
+
+
+def _checked(path: Path, data: DataConfig) -> tuple[Path, Size] | BadPicture:
+    try:
+        size = check_picture(path)
+    except BadPicture as bad:
+        return bad
+    height, width = resized_size(size, data)
+    if height * width > MAX_PIXELS:
+        return BadPicture(path, f"too elongated ({size[0]}x{size[1]} pixels)")
+    return path, size
+
+
+def _picture_problems(
+    domain: str, listing: Listing, sizes: dict[Path, Size], bad: Sequence[BadPicture], data: DataConfig
+) -> list[Problem]:
+    name = _name(domain, listing.folder)
+    found = []
+    if bad and not data.skip_bad:
+        found.append(bad_pictures_problem(name, listing, bad))
+    small = {path: size for path, size in sizes.items() if _is_too_small(resized_size(size, data), data.size)}
+    if small:
+        found.append(small_pictures_problem(name, listing, small, data.size, _way_out_of_small(data)))
+    few = too_few_problem(name, listing, len(sizes), MIN_PICTURES if domain in TRAINING else 1)
+    if few and (data.skip_bad or not bad):
+        found.append(few)
+    return found
+
+
+def _is_too_small(size: Size, crop: Size) -> bool:
+    return size[0] < crop[0] or size[1] < crop[1]
+
+
+def _way_out_of_small(data: DataConfig) -> str:
+    resize = "" if data.resize == "none" else f" after the resize to {data.resize} pixels"
+    return f"They are too small{resize}: use --set data.resize=cover, a smaller --size, or take them out."

@@ -1,0 +1,158 @@
+"""Endless batches of training pictures, and the fixed pictures of sample grids."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections.abc import Generator, Sequence
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from unpaired.config import DataConfig
+from unpaired.data.dataset import (
+    Bytes,
+    BytesBatch,
+    PicturesOnDisk,
+    PictureSource,
+    Plan,
+    StepDataset,
+    fit_in_memory,
+    in_memory,
+    read_resized,
+)
+from unpaired.data.folders import PictureFolders
+from unpaired.data.images import BadPicture, scaled
+from unpaired.data.threads import num_cpus
+from unpaired.data.transforms import centre_crop
+from unpaired.errors import UserError
+
+BATCHES_AHEAD = 4
+"""Batches that each worker prepares before they are asked for."""
+
+
+def training_batches(
+    folders: PictureFolders,
+    data: DataConfig,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> Generator[tuple[Tensor, Tensor]]:
+    """Endless pairs of batches of a and b, each (batch_size, 3, H, W), float32 in [-1, 1].
+
+    Batch k depends on `seed`, `rank`, `world_size` and `start_step + k` alone: not on the number of workers, nor on
+    whether the pictures are kept in memory. They are when all fit into `data.cache_mib` and `data.workers` is null or
+    0; otherwise they are decoded each time, by `data.workers` processes. Closing the generator ends these processes.
+
+    Raises `UserError` for a file that went missing or broke since the folders were opened.
+    """
+    plan = Plan(batch_size, seed, rank, world_size)
+    try:
+        dataset, num_workers = _dataset(folders, data, plan)
+    except BadPicture as bad:
+        raise _lost_picture(bad) from bad
+    batches = _from_workers(dataset, start_step, num_workers) if num_workers else _from_here(dataset, start_step)
+    with contextlib.closing(batches):
+        for batch in batches:
+            if isinstance(batch, BadPicture):
+                raise _lost_picture(batch)
+            yield _floats(batch[0], pin_memory), _floats(batch[1], pin_memory)
+
+
+def fixed_pictures(paths: Sequence[Path], data: DataConfig, count: int) -> Tensor:
+    """Up to `count` of the pictures, evenly spaced, resized and cropped in the middle: (n, 3, H, W) in [-1, 1].
+
+    There are fewer when there are fewer paths. Raises `UserError` for a file that cannot be read.
+    """
+    num_pictures = min(count, len(paths))
+    chosen = [paths[k * len(paths) // num_pictures] for k in range(num_pictures)]
+    try:
+        pictures = [centre_crop(read_resized(path, data), data.size) for path in chosen]
+    except BadPicture as bad:
+        raise _lost_picture(bad) from bad
+    return scaled(torch.stack(pictures)) if pictures else torch.empty(0, 3, *data.size)
+
+
+def _dataset(folders: PictureFolders, data: DataConfig, plan: Plan) -> tuple[StepDataset, int]:
+    """The batches by step, and the number of processes that should make them. Raises `BadPicture`."""
+    a: PictureSource
+    b: PictureSource
+    if not data.workers and fit_in_memory([*folders.a, *folders.b], data):
+        a, b = in_memory(folders.a, data), in_memory(folders.b, data)
+        num_workers = 0
+    else:
+        a, b = PicturesOnDisk(folders.a, data), PicturesOnDisk(folders.b, data)
+        num_workers = num_cpus() if data.workers is None else data.workers
+    return StepDataset(a, b, data, plan), num_workers
+
+
+def _from_here(dataset: StepDataset, start_step: int) -> Generator[BytesBatch | BadPicture]:
+    for step in itertools.count(start_step):
+        yield dataset[step]
+
+
+def _from_workers(dataset: StepDataset, start_step: int, num_workers: int) -> Generator[BytesBatch | BadPicture]:
+    loader = DataLoader(
+        dataset,
+        batch_size=None,  # the dataset makes whole batches
+        sampler=itertools.count(start_step),
+        num_workers=num_workers,
+        collate_fn=_unchanged,
+        prefetch_factor=BATCHES_AHEAD,
+        worker_init_fn=_start_worker,
+        multiprocessing_context=_process_context(),
+        generator=torch.Generator(),  # a loader draws a seed for its workers: not from the generator of the training
+    )
+    iterator = iter(loader)
+    try:
+        yield from iterator
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            f"A process that loads pictures has ended ({error})",
+            "Perhaps memory ran out: use fewer (--set data.workers=1), or none (--set data.workers=0).",
+        ) from error
+    finally:
+        iterator._shutdown_workers()  # type: ignore[attr-defined]  # an exception would keep it alive otherwise
+
+
+def _process_context() -> BaseContext:
+    """How worker processes start. A plain fork of a process with threads (progress line, BLAS, CUDA) may hang."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([StepDataset.__module__])  # imports torch once, not once a worker
+    return context
+
+
+def _start_worker(worker: int) -> None:  # noqa: ARG001  the signature is the loader's
+    """Leave Ctrl-C to the main process, which finishes its step and saves."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _unchanged(batch: Any) -> Any:
+    """What the loader does with a batch instead of turning arrays into tensors."""
+    return batch
+
+
+def _floats(pictures: Bytes, pin_memory: bool) -> Tensor:
+    batch = scaled(torch.from_numpy(pictures))
+    return batch.pin_memory() if pin_memory else batch
+
+
+def _lost_picture(bad: BadPicture) -> UserError:
+    return UserError(
+        f"{bad.path}: cannot be read any more: {bad.reason}", "Mend it or take it out, then resume the run."
+    )
