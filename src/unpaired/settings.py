@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from annotated_types import Ge, Interval
 
@@ -21,7 +21,12 @@ def setting(default: T, doc: str) -> T:
     return cast(T, field(default=default, metadata={"doc": doc}))
 
 
+def required(doc: str) -> Any:
+    """A dataclass field that has to be given, with one line about it for messages."""
+    return field(metadata={"doc": doc})
+
+
 def forbid_unknown(cls: type[T]) -> type[T]:
-    """Make the validator refuse keys that the dataclass `cls` does not have."""
-    cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    """Make the validator refuse keys that the dataclass `cls` does not have, and infinite numbers."""
+    cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # type: ignore[attr-defined]
     return cls
