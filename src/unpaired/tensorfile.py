@@ -43,7 +43,7 @@ def replace_file(path: Path, write_to: Callable[[Path], None], num_bytes: int) -
         path.parent.mkdir(parents=True, exist_ok=True)
         write_to(temporary)
         _flush_to_disk(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise write_error(path, num_bytes, error) from error
     finally:
@@ -53,10 +53,10 @@ def replace_file(path: Path, write_to: Callable[[Path], None], num_bytes: int) -
 
 def read_header(path: Path) -> dict[str, Any]:
     """The header of the file at `path`. Raises `UserError` when the file is missing, torn or not ours."""
-    return read(path, lambda name: False)[0]
+    return read(path, lambda _: False)[0]
 
 
-def read(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The header and the tensors (on the CPU) whose names are `wanted` of the file at `path`.
 
     Raises `UserError` when the file is missing, torn or not ours.
@@ -65,18 +65,26 @@ def read(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple
         raise UserError(f"{path}: there is no such file", "Check the path, or name another run or bundle.")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            text = (file.metadata() or {}).get(_HEADER_KEY)
-            if text is None:
-                raise UserError(f"{path}: was not written by unpaired", "To read a reference checkpoint: unpaired import.")
+            header = _parse_header(file.metadata(), path)
             tensors = {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: is torn or not a safetensors file ({error})", "Use an earlier file.") from error
-    return json.loads(text), tensors
+    return header, tensors
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names start with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _parse_header(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        header = json.loads((metadata or {})[_HEADER_KEY])
+    except (KeyError, ValueError):
+        header = None
+    if not isinstance(header, dict):
+        raise UserError(f"{path}: was not written by unpaired", "To read a reference checkpoint: unpaired import.")
+    return header
 
 
 def _flush_to_disk(path: Path) -> None:
