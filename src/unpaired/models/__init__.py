@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unpaired.models.guide import Guide
 from unpaired.models.munit.config import MunitConfig
+from unpaired.models.munit.guide import guide as munit_guide
 
 if TYPE_CHECKING:
     from unpaired.models.base import ImportCheckpoint, Method
@@ -23,6 +25,7 @@ class ModelEntry:
     """What the rest of the house needs to know about a model."""
 
     config: type[ModelConfig]
+    guide: Callable[[ModelConfig, tuple[str, str]], Guide]
     load_method: Callable[[], type[Method]]
     load_importer: Callable[[], ImportCheckpoint]
 
@@ -40,5 +43,5 @@ def _munit_importer() -> ImportCheckpoint:
 
 
 MODELS: dict[str, ModelEntry] = {
-    "munit": ModelEntry(MunitConfig, _munit_method, _munit_importer),
+    "munit": ModelEntry(MunitConfig, munit_guide, _munit_method, _munit_importer),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -131,15 +131,18 @@ def say(text: str, style: str | None = None) -> None:
     console.print(printable, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """Every whole line of the metrics file at `path` as a dict with a `step`; nothing when there is no file."""
+def read_metrics(path: Path, max_lines: int | None = None) -> list[dict[str, Any]]:
+    """The lines of the metrics file at `path`, each a dict with a `step`; nothing when there is no file.
+
+    Of more than `max_lines` lines every second, third, … is read, and always the last: a file of a million lines then
+    costs as much as a short one. Torn lines are left out.
+    """
     if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            record = _record(line)
-            if record is not None:
-                yield record
+        return []
+    lines = path.read_bytes().splitlines(keepends=True)
+    stride = 1 if max_lines is None else max(1, -(-len(lines) // max_lines))
+    chosen = lines[::-1][::stride][::-1]
+    return [record for line in chosen if (record := _record(line)) is not None]
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -157,8 +160,7 @@ def _forget_after(path: Path, step: int) -> None:
     """Cut torn lines and those of later steps than `step` out of the metrics file at `path`."""
     if not path.is_file():
         return
-    with path.open("rb") as file:
-        lines = file.readlines()
+    lines = path.read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if (record := _record(line)) is not None and record["step"] <= step]
     if kept != lines:
         content = b"".join(kept)
