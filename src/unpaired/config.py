@@ -41,7 +41,9 @@ class DataConfig:
     b: str | None = setting(None, "Folder with the training pictures of domain b.")
     test_a: str | None = setting(None, "Folder with held-out pictures of domain a, for sample grids; null for none.")
     test_b: str | None = setting(None, "Folder with held-out pictures of domain b.")
-    size: tuple[Pixels, Pixels] = setting((256, 256), "Height and width, in pixels, of the pictures that are trained on.")
+    size: tuple[Pixels, Pixels] = setting(
+        (256, 256), "Height and width, in pixels, of the pictures that are trained on."
+    )
     resize: Literal["cover", "stretch", "none"] | Pixels = setting(
         "cover",
         "Before the crop: cover = keep the shape and just cover the size; stretch = ignore the shape; "
@@ -49,7 +51,9 @@ class DataConfig:
     )
     margin: NonNegativeInt = setting(0, "Pixels added to the size that cover and stretch aim at, for the random crop.")
     flip: bool = setting(True, "Mirror half of the pictures.")
-    background: tuple[Byte, Byte, Byte] = setting((255, 255, 255), "Colour (red, green, blue) behind transparent parts.")
+    background: tuple[Byte, Byte, Byte] = setting(
+        (255, 255, 255), "Colour (red, green, blue) behind transparent parts."
+    )
     workers: NonNegativeInt | None = setting(None, "Processes that load pictures; null chooses.")
     cache_mib: NonNegativeInt = setting(1024, "Decoded pictures are kept in memory when all fit into this many MiB.")
     skip_bad: bool = setting(False, "Leave out pictures that cannot be read instead of stopping.")
@@ -98,12 +102,16 @@ class RunConfig:
     steps: PositiveInt = setting(1_000_000, "Updates of each network in the whole run.")
     batch_size: PositiveInt = setting(1, "Pictures of each domain in a step (of each process).")
     seed: NonNegativeInt = setting(0, "Seed of weights, order, augmentation, noise and samples.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute; auto takes the fastest there is.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "auto", "Where to compute; auto takes the fastest there is."
+    )
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "Arithmetic of the networks; auto is bf16 on a CUDA device that has it and fp32 elsewhere."
     )
     ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
-    self_check: bool = setting(True, "Try two steps, a sample grid, a save and a load before a run of 200 steps or more.")
+    self_check: bool = setting(
+        True, "Try two steps, a sample grid, a save and a load before a run of 200 steps or more."
+    )
     data: DataConfig = setting(DataConfig(), "The pictures.")
     model: ModelConfig = setting(MunitConfig(), "The networks and losses.")
     optimizer: OptimizerConfig = setting(OptimizerConfig(), "The optimizers and the learning rate.")
@@ -137,35 +145,46 @@ def to_yaml(config: Any) -> str:
 
 
 def compose(
-    base: RunConfig,
-    *,
-    file: Path | None = None,
-    sets: Sequence[str] = (),
-    flags: Sequence[Override] = (),
-    earlier: Sequence[Problem] = (),
-) -> RunConfig:
-    """`base`, overridden by a YAML `file`, then by `--set path=value` texts, then by `flags`.
+    base: RunConfig, *, file: Path | None = None, sets: Sequence[str] = (), flags: Sequence[Override] = ()
+) -> tuple[RunConfig | None, list[Problem]]:
+    """`base`, overridden by a YAML `file`, then by `--set path=value` texts, then by `flags`; and all that is wrong.
 
-    Raises one `UsageError` for everything that is wrong, with the `earlier` problems of the same call first.
+    The config is None when a value is not valid; with problems between valid fields it is there all the same.
     """
-    problems = list(earlier)
+    overrides, problems = overrides_of(file=file, sets=sets, flags=flags)
+    return override(base, overrides, problems)
+
+
+def overrides_of(
+    *, file: Path | None = None, sets: Sequence[str] = (), flags: Sequence[Override] = ()
+) -> tuple[list[Override], list[Problem]]:
+    """All overrides of a call in the order in which they apply, and what could not be read of them."""
+    problems: list[Problem] = []
     overrides: list[Override] = []
     if file is not None:
         overrides += _file_overrides(file, problems)
     for text in sets:
         overrides += _set_override(text, problems)
-    overrides += flags
+    return [*overrides, *flags], problems
+
+
+def override(
+    base: RunConfig, overrides: Sequence[Override], earlier: Sequence[Problem] = ()
+) -> tuple[RunConfig | None, list[Problem]]:
+    """`base` with `overrides`, later ones winning, and the `earlier` problems with those that are found here."""
+    problems = list(earlier)
     config = _apply(base, overrides, problems)
     if config is not None:
         problems += config.problems()
-    raise_if_any(problems)
-    assert config is not None
-    return config
+    return config, problems
 
 
 def load(path: Path) -> RunConfig:
     """The run config saved in the YAML file `path`. Raises `UsageError`."""
-    return compose(RunConfig(), file=path)
+    config, problems = compose(RunConfig(), file=path)
+    raise_if_any(problems)
+    assert config is not None
+    return config
 
 
 def validate(cls: type, data: Any, source: str) -> Any:
@@ -206,7 +225,9 @@ def type_in_words(hint: Any) -> str:
 
 def _bounds_in_words(metadata: Sequence[Any]) -> str:
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = [f"{sign} {getattr(m, key):g}" for m in metadata for key, sign in signs.items() if _bound(m, key) is not None]
+    found = [
+        f"{sign} {getattr(m, key):g}" for m in metadata for key, sign in signs.items() if _bound(m, key) is not None
+    ]
     return f" {' and '.join(found)}" if found else ""
 
 
@@ -231,13 +252,13 @@ def _file_overrides(file: Path, problems: list[Problem]) -> list[Override]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(f"--config {file}: cannot be read ({error})", "Give a YAML file."))
+        problems.append(Problem(f"{file}: cannot be read ({error})", "Give a YAML file."))
         return []
     except yaml.YAMLError as error:
-        problems.append(Problem(f"--config {file}: is not valid YAML ({_one_line(error)})", "Mend that place."))
+        problems.append(Problem(f"{file}: is not valid YAML ({_one_line(error)})", "Mend that place."))
         return []
     if not isinstance(data, Mapping):
-        problems.append(Problem(f"--config {file}: holds no settings", "Write `key: value` lines; see `unpaired config`."))
+        problems.append(Problem(f"{file}: holds no settings", "Write `key: value` lines; see `unpaired config`."))
         return []
     return [Override(path, value, f"{file}: {path}") for path, value in _leaves(data)]
 
@@ -254,7 +275,9 @@ def _leaves(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _set_override(text: str, problems: list[Problem]) -> list[Override]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
-        problems.append(Problem(f"--set {text}: is not of the form path=value", "For example --set model.generator.dim=32"))
+        problems.append(
+            Problem(f"--set {text}: is not of the form path=value", "For example --set model.generator.dim=32")
+        )
         return []
     try:
         return [Override(path.strip(), parse_value(value), f"--set {path.strip()}")]
@@ -354,6 +377,8 @@ def _problem(cls: type, path: str, detail: Any, name: Callable[[str], str]) -> P
     if path not in known:
         return Problem(f"{name(path)}: unknown setting", did_you_mean_path(path, list(known)))
     kind, doc = known[path]
+    if detail["type"] == "missing":
+        return Problem(f"{name(path)}: is missing", f"It takes {kind}. {doc}")
     return Problem(f"{name(path)}: {detail['input']!r} is not allowed", f"It takes {kind}. {doc}")
 
 

@@ -13,7 +13,9 @@ def adain(x: Tensor, bias: Tensor, scale: Tensor, eps: float = 1e-5) -> Tensor:
     Source: MUNIT (ECCV 2018), eq. 7, AdaIN(z, γ, β) with γ = scale and β = bias.
     """
     num, channels, height, width = x.shape
-    one_sample = x.reshape(1, num * channels, height, width)  # batch norm over it has one statistic per sample and channel
+    one_sample = x.reshape(
+        1, num * channels, height, width
+    )  # batch norm over it has one statistic per sample and channel
     normalized = torch.nn.functional.batch_norm(
         one_sample, None, None, scale.reshape(-1), bias.reshape(-1), training=True, eps=eps
     )

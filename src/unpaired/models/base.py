@@ -149,9 +149,7 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
         """The weight of each term of both updates at `step`, by the term's name."""
 
     @abstractmethod
-    def sample_grids(
-        self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int
-    ) -> list[Grid]:
+    def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
         """Grids that show how the translation of the fixed pictures in `batch` looks now."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from unpaired.tensorfile import under
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
 
-NETWORKS = ("generators", "discriminators")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -24,6 +24,14 @@ def rng_for(*parts: int | str) -> torch.Generator:
     """A CPU random generator that is a function of `parts`, such as (seed, "step", rank, step)."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """State dicts to start a run from, such as a bundle's. Without `discriminators` these start at random."""
+
+    generators: Mapping[str, Tensor]
+    discriminators: Mapping[str, Tensor] | None = None
 
 
 class TrainState:
@@ -91,6 +99,14 @@ class TrainState:
             self.ema.module.load_state_dict(under(tensors, "ema."))
         self.step = step
 
+    def start_from(self, weights: InitialWeights) -> None:
+        """Take over the networks' `weights`; optimizers and step stay at their start."""
+        self.method.generators.load_state_dict(weights.generators)
+        if weights.discriminators is not None:
+            self.method.discriminators.load_state_dict(weights.discriminators)
+        if self.ema is not None:
+            self.ema.module.load_state_dict(weights.generators)
+
     def _check_fit(self, tensors: Mapping[str, Tensor], step: int) -> None:
         expected = {key: tensor.shape for key, tensor in self.tensors().items() if not key.startswith("optimizer_")}
         given = {key: tensor.shape for key, tensor in tensors.items() if not key.startswith("optimizer_")}
@@ -130,9 +146,7 @@ def _moments(optimizer: torch.optim.Adam, network: nn.Module, prefix: str) -> di
     }
 
 
-def _load_moments(
-    optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int
-) -> None:
+def _load_moments(optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int) -> None:
     """Set Adam's moments. Its own counter is the run's step, because every update touches every parameter."""
     optimizer.state.clear()
     for name, parameter in network.named_parameters():

@@ -57,7 +57,9 @@ class WeightsConfig:
     adversarial: Scheduled = setting(1.0, "Adversarial loss, both updates.")
     image: Scheduled = setting(10.0, "Image reconstruction: decode(encode(x)) against x.")
     style: Scheduled = setting(1.0, "Style reconstruction: style encoded from a translation against the style used.")
-    content: Scheduled = setting(1.0, "Content reconstruction: content encoded from a translation against its source's.")
+    content: Scheduled = setting(
+        1.0, "Content reconstruction: content encoded from a translation against its source's."
+    )
     cycle: Scheduled = setting(0.0, "Explicit cycle consistency with the source's own style (10 for landscapes).")
 
 
@@ -147,4 +149,6 @@ def nearest_multiples(size: tuple[int, int], multiple: int) -> list[str]:
 
 
 def _group_problem(field: str, seen: int) -> Problem:
-    return Problem(f"model.{field}: group norm has {GROUPS} groups, {seen} channels do not divide", "Use a multiple of 8.")
+    return Problem(
+        f"model.{field}: group norm has {GROUPS} groups, {seen} channels do not divide", "Use a multiple of 8."
+    )

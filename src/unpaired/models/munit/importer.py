@@ -38,7 +38,9 @@ def import_checkpoint(source: Path, *, config: Path | None, discriminators: Path
     else:
         model = MunitConfig(
             generator=_infer_generator(gen["a"], source),
-            discriminator=_infer_discriminator(dis["a"], discriminators) if dis and discriminators else DiscriminatorConfig(),
+            discriminator=_infer_discriminator(dis["a"], discriminators)
+            if dis and discriminators
+            else DiscriminatorConfig(),
         )
         notes = ("Activations, padding and kind of adversarial loss cannot be read from a checkpoint: the reference's "
                  "shipped settings were assumed. Give its YAML file with --config when they differ.",)  # fmt: skip

@@ -70,9 +70,7 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         """The weight of every term at `step`."""
         return {f"{term}_{d}": value_at(getattr(self.config.weights, term), step) for term in TERMS for d in DOMAINS}
 
-    def sample_grids(
-        self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int
-    ) -> list[Grid]:
+    def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
         """Random styles, example styles, and reconstruction with cycle, in both directions."""
         assert isinstance(generators, MunitGenerators)
         return sample_grids(generators, batch, rng, num_styles)

@@ -78,9 +78,7 @@ class Decoder(nn.Module):
         ups: list[nn.Module] = []
         for _ in range(config.num_downsamples):
             ups.append(
-                ConvBlock(
-                    channels, channels // 2, 5, 1, 2, pad=pad, norm=config.upsample_norm, activation=activation
-                )
+                ConvBlock(channels, channels // 2, 5, 1, 2, pad=pad, norm=config.upsample_norm, activation=activation)
             )
             channels //= 2
         self.up_blocks = nn.ModuleList(ups)

@@ -76,7 +76,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})", "Check the file.") from error
+        raise UserError(
+            f"{path}: cannot be read as YAML ({' '.join(str(error).split())})", "Check the file."
+        ) from error
     if not isinstance(data, Mapping) or not {"gen", "dis"} <= set(data):
         raise UsageError(f"{path}: is not a MUNIT config: no gen and dis sections", "Give the reference's YAML file.")
     return data

@@ -54,7 +54,9 @@ def _example_styles(
     return Grid(f"{source}2{target}_example_styles", title, pictures, labels)
 
 
-def _reconstruction(generators: MunitGenerators, inputs: Tensor, content: Tensor, style: Tensor, source: Domain) -> Grid:
+def _reconstruction(
+    generators: MunitGenerators, inputs: Tensor, content: Tensor, style: Tensor, source: Domain
+) -> Grid:
     target = other(source)
     own_style = generators.encode_style(inputs, source)
     translated = _decode(generators, content, style, target)

@@ -1,0 +1,78 @@
+"""`unpaired train`: find everything that is wrong, then plan, then train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from unpaired.cli.train_plan import TrainCall
+
+
+def train(
+    folders: Annotated[tuple[Path, ...], Parameter(help="A_DIR B_DIR, or one DATA_DIR with trainA and trainB.")] = (),
+    /,
+    *,
+    model: Annotated[str | None, Parameter(help="The model: munit.")] = None,
+    preset: Annotated[str | None, Parameter(help="A named starting point; see `unpaired config`.")] = None,
+    config: Annotated[Path | None, Parameter(help="A YAML file of settings.")] = None,
+    set_: Annotated[
+        tuple[str, ...], Parameter(name="--set", help="One setting, as model.generator.dim=32. May be repeated.")
+    ] = (),
+    steps: Annotated[str | None, Parameter(help="Updates of each network in the whole run.")] = None,
+    size: Annotated[str | None, Parameter(help="Size to train at, in pixels: 64, or 64x96 (height x width).")] = None,
+    batch: Annotated[str | None, Parameter(help="Pictures of each domain in a step.")] = None,
+    device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None,
+    precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
+    seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
+    out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
+    resume: Annotated[Path | None, Parameter(help="Run folder to go on with.")] = None,
+    init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
+    skip_bad: Annotated[bool, Parameter(help="Leave out pictures that cannot be read.", negative="")] = False,
+    dry_run: Annotated[bool, Parameter(help="Only say what it would do and take.", negative="")] = False,
+) -> int:
+    """Train a translator between two folders of pictures."""
+    from unpaired.cli.train_plan import TrainCall, flag_overrides
+
+    call = TrainCall(
+        folders=folders,
+        model=model,
+        preset=preset,
+        config_file=config,
+        sets=set_,
+        flags=flag_overrides(
+            {
+                "steps": steps,
+                "size": size,
+                "batch": batch,
+                "device": device,
+                "precision": precision,
+                "seed": seed,
+                "skip-bad": "true" if skip_bad else None,
+            }
+        ),
+        out=out,
+        resume=resume,
+        init=init,
+    )
+    return _dry_run(call) if dry_run else _train(call)
+
+
+def _dry_run(call: TrainCall) -> int:
+    from unpaired.cli.train_plan import prepare
+    from unpaired.training.engine import Engine
+    from unpaired.training.logs import say
+    from unpaired.training.plan import describe, make_plan
+
+    job = prepare(call)
+    engine = Engine(job.config.device, job.config.precision)
+    say(describe(make_plan(job.config, job.folders, job.run_folder, engine.device)))
+    return 0
+
+
+def _train(call: TrainCall) -> int:
+    from unpaired.cli.train_plan import prepare, start
+
+    return start(prepare(call)).exit_code

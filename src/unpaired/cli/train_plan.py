@@ -1,0 +1,273 @@
+"""From what was typed after `unpaired train` to a job that can start, with all problems of the call together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from unpaired.config import Override, RunConfig, override, overrides_of, parse_value, to_dict
+from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
+from unpaired.models import MODELS, ModelConfig
+from unpaired.presets import PRESETS
+
+if TYPE_CHECKING:
+    from unpaired.data.folders import PictureFolders
+    from unpaired.training.loop import Result
+    from unpaired.training.state import InitialWeights
+
+_FLAGS = {
+    "steps": "steps",
+    "size": "data.size",
+    "batch": "batch_size",
+    "device": "device",
+    "precision": "precision",
+    "seed": "seed",
+    "skip-bad": "data.skip_bad",
+}
+_MAY_CHANGE = ("steps", "device", "precision", "optimizer.", "log.", "samples.every_steps", "checkpoints.")
+_MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "data.cache_mib", "data.skip_bad")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCall:
+    """What was typed."""
+
+    folders: tuple[Path, ...] = ()
+    model: str | None = None
+    preset: str | None = None
+    config_file: Path | None = None
+    sets: tuple[str, ...] = ()
+    flags: tuple[Override, ...] = ()
+    out: Path | None = None
+    resume: Path | None = None
+    init: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that can start: nothing is known to be wrong with it."""
+
+    config: RunConfig
+    folders: PictureFolders
+    run_folder: Path
+    resume: bool = False
+    init: InitialWeights | None = None
+
+
+def flag_overrides(flags: Mapping[str, str | None]) -> tuple[Override, ...]:
+    """The flags that were given, as overrides of their settings. Their values are validated with everything else."""
+    return tuple(
+        Override(_FLAGS[name], _size(text) if name == "size" else _plain(text), f"--{name}")
+        for name, text in flags.items()
+        if text is not None
+    )
+
+
+def prepare(call: TrainCall) -> Job:
+    """The job that `call` asks for. Raises one `UsageError` with everything that is wrong."""
+    return _prepare_resume(call, call.resume) if call.resume is not None else _prepare_new(call)
+
+
+def start(job: Job) -> Result:
+    """Make the run folder, or open it again, and train."""
+    from unpaired.training.loop import train
+    from unpaired.training.runs import make_folder
+
+    run = make_folder(job.run_folder)
+    run.write_config(job.config)
+    return train(job.config, job.folders, run, resume=job.resume, init=job.init)
+
+
+def _prepare_new(call: TrainCall) -> Job:
+    from unpaired.training.runs import plan_folder
+
+    base, problems = _base(call)
+    located, folder_problems = _locate(call.folders)
+    overrides, found = overrides_of(file=call.config_file, sets=call.sets, flags=[*call.flags, *located])
+    config, problems = override(base, overrides, [*problems, *folder_problems, *found])
+    if not folder_problems:
+        problems += _no_folder_problems(config)
+    folders = _open(config, base, located, problems)
+    run_folder, out_problems = plan_folder(config or base, call.out)
+    problems += out_problems or _write_problems(run_folder)
+    problems += _device_problems(config)
+    init = _open_init(call.init, config, problems)
+    raise_if_any(problems)
+    assert config is not None
+    assert folders is not None
+    return Job(config, folders, run_folder, init=init)
+
+
+def _prepare_resume(call: TrainCall, resume: Path) -> Job:
+    from unpaired.training.checkpoint import step_of
+    from unpaired.training.loop import require_steps_left
+    from unpaired.training.runs import CONFIG_FILE, RunFolder
+
+    run = RunFolder(resume)
+    if not (resume / CONFIG_FILE).is_file():
+        raise_if_any(
+            [Problem(f"--resume {resume}: is not a run folder: there is no {CONFIG_FILE}", _near_runs(resume))]
+        )
+    step = step_of(run.last_checkpoint)
+    saved = run.read_config()
+    located, problems = _locate(call.folders) if call.folders else ([], [])
+    problems += _not_with_resume(call)
+    model = [Override("model.name", call.model, "--model")] if call.model else []
+    overrides, found = overrides_of(sets=call.sets, flags=[*model, *call.flags, *located])
+    config, problems = override(saved, overrides, [*problems, *found])
+    if config is not None:
+        problems += _forbidden_changes(saved, config, overrides)
+    folders = _open(config, saved, located, problems)
+    problems += _device_problems(config)
+    raise_if_any(problems)
+    assert config is not None
+    assert folders is not None
+    require_steps_left(config, run, step)
+    return Job(config, folders, resume, resume=True)
+
+
+def _base(call: TrainCall) -> tuple[RunConfig, list[Problem]]:
+    """The preset that the call names, or its model's own."""
+    name, flag = (call.preset, "--preset") if call.preset else (call.model or "munit", "--model")
+    problems = []
+    if call.model and call.model not in MODELS:
+        problems.append(Problem(f"--model {call.model}: unknown model", did_you_mean(call.model, MODELS)))
+    if name not in PRESETS:
+        if flag == "--preset":
+            problems.append(Problem(f"--preset {name}: unknown preset", did_you_mean(name, PRESETS)))
+        return RunConfig(), problems
+    base = PRESETS[name]()
+    if call.preset and call.model in MODELS and base.model.name != call.model:
+        hint = f"Leave out --model, or choose another preset. It is a preset of {base.model.name}."
+        problems.append(Problem(f"--preset {name}: does not go with --model {call.model}", hint))
+    return base, problems
+
+
+def _locate(paths: Sequence[Path]) -> tuple[list[Override], list[Problem]]:
+    from unpaired.data.folders import locate
+
+    if not paths:
+        return [], []
+    found, problems = locate(paths)
+    return [Override(f"data.{domain}", path, path) for domain, path in found.items()], problems
+
+
+def _no_folder_problems(config: RunConfig | None) -> list[Problem]:
+    if config is None or (config.data.a and config.data.b):
+        return []
+    hint = "For example: unpaired train photos/ paintings/   or: unpaired train DATA_DIR with trainA and trainB inside."
+    return [Problem("No folders of pictures were given", hint)]
+
+
+def _open(
+    config: RunConfig | None, base: RunConfig, located: Sequence[Override], problems: list[Problem]
+) -> PictureFolders | None:
+    """The pictures, all of them decoded once. Looks at them even when other settings are wrong, to report all at once."""
+    from unpaired.data.folders import open_folders
+
+    data = config.data if config else replace(base.data, **{o.path.removeprefix("data."): o.value for o in located})
+    if not (data.a and data.b):
+        return None
+    folders, found = open_folders(data)
+    problems += found
+    return folders
+
+
+def _device_problems(config: RunConfig | None) -> list[Problem]:
+    if config is None or config.device in ("auto", "cpu"):
+        return []
+    from unpaired.training.engine import device_problem
+
+    problem = device_problem(config.device)
+    return [problem] if problem else []
+
+
+def _write_problems(folder: Path) -> list[Problem]:
+    """Why the new `folder` could not be made, as far as permissions tell."""
+    parent = folder.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+        return []
+    return [Problem(f"--out {folder}: cannot write in {parent}", "Choose a folder you can write to.")]
+
+
+def _open_init(path: Path | None, config: RunConfig | None, problems: list[Problem]) -> InitialWeights | None:
+    if path is None:
+        return None
+    from unpaired.inference.bundle import open_model
+    from unpaired.training.state import InitialWeights
+
+    try:
+        bundle = open_model(path)
+    except UserError as error:
+        problems += error.problems
+        return None
+    if config is not None:
+        problems += _different_networks(path, bundle.config.model, config.model)
+    return InitialWeights(bundle.weights, bundle.discriminators)
+
+
+def _different_networks(path: Path, trained: ModelConfig, wanted: ModelConfig) -> list[Problem]:
+    """The settings of the networks in which a bundle differs. Losses and their weights may differ."""
+    ours, theirs = to_dict(wanted), to_dict(trained)
+    different = [
+        f"--set model.{section}.{name}={value}"
+        for section in ("generator", "discriminator")
+        for name, value in theirs.get(section, {}).items()
+        if ours.get(section, {}).get(name) != value
+    ]
+    if not different:
+        return []
+    return [Problem(f"--init {path}: was trained with other networks", f"To use it: {' '.join(different)}")]
+
+
+def _not_with_resume(call: TrainCall) -> list[Problem]:
+    given = {"--preset": call.preset, "--config": call.config_file, "--out": call.out, "--init": call.init}
+    return [
+        Problem(f"{flag} {value}: does not go with --resume", "A run goes on with its own settings, in its own folder.")
+        for flag, value in given.items()
+        if value is not None
+    ]
+
+
+def _forbidden_changes(saved: RunConfig, config: RunConfig, overrides: Sequence[Override]) -> list[Problem]:
+    before, after = to_dict(saved), to_dict(config)
+    problems = []
+    for change in overrides:
+        if change.path.startswith(_MAY_CHANGE) or change.path in _MAY_MOVE:
+            continue
+        old, new = _get(before, change.path), _get(after, change.path)
+        if old != new:
+            hint = f"It was trained with {old}. Leave it out, or start a new run."
+            problems.append(Problem(f"{change.source} {new}: cannot change when a run is resumed", hint))
+    return problems
+
+
+def _get(data: Any, path: str) -> Any:
+    for key in path.split("."):
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _near_runs(resume: Path) -> str:
+    parent = resume.parent
+    runs = [str(path.parent) for path in parent.glob("*/config.yaml")] if parent.is_dir() else []
+    return did_you_mean(str(resume), runs) if runs else "Give the folder that `unpaired train` made, as runs/0001-…"
+
+
+def _size(text: str) -> Any:
+    sides = [_plain(side) for side in text.lower().replace("×", "x").split("x")]
+    return sides * 2 if len(sides) == 1 else sides
+
+
+def _plain(text: str) -> Any:
+    try:
+        return parse_value(text)
+    except yaml.YAMLError:
+        return text
