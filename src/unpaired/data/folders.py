@@ -152,6 +152,9 @@ def _layout_hint(folder: Path, missing: Sequence[str]) -> str:
     if len(renamings) == len(missing):
         pairs = " and ".join(f'"{near}" to {name}' for name, near in renamings.items())
         return f"Rename {pairs}."
+    inside = [name for name in names if all((folder / name / SUB_FOLDERS[domain]).is_dir() for domain in TRAINING)]
+    if inside:
+        return f"Did you mean {folder / inside[0]}?"
     if len(names) == 2:
         return f"Or give two folders: {folder / names[0]} {folder / names[1]}"
     if names:

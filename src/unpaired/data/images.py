@@ -113,7 +113,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except _MeaningError as error:
         raise BadPicture(path, str(error)) from error
     except Exception as error:  # decoders raise nearly every exception there is on damaged files
-        raise BadPicture(path, f"torn ({_one_line(error)})") from error
+        raise BadPicture(path, _why_torn(error)) from error
 
 
 def as_rgb(image: Image.Image, background: Colour) -> Image.Image:
@@ -223,5 +223,6 @@ def _over(image: Image.Image, background: Colour) -> Image.Image:
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _why_torn(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "torn: its end is missing" if "truncated" in text.lower() else f"torn ({text})"

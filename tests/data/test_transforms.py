@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from unpaired.config import DataConfig
+from unpaired.data.transforms import centre_crop, random_crop_and_flip, resized, resized_size
+
+sides = st.integers(1, 300)
+sizes = st.tuples(sides, sides)
+
+
+def numbered(height: int, width: int) -> torch.Tensor:
+    """A picture in which every pixel tells where it was: row, column, 0."""
+    rows = torch.arange(height, dtype=torch.uint8).view(-1, 1).expand(height, width)
+    columns = torch.arange(width, dtype=torch.uint8).view(1, -1).expand(height, width)
+    return torch.stack([rows, columns, torch.zeros_like(rows)])
+
+
+@given(sizes, sizes, st.integers(0, 40))
+def test_cover_just_covers_the_size_and_keeps_the_shape(
+    picture: tuple[int, int], size: tuple[int, int], margin: int
+) -> None:
+    goal = (size[0] + margin, size[1] + margin)
+    found = resized_size(picture, DataConfig(size=size, resize="cover", margin=margin))
+    assert found[0] >= goal[0]
+    assert found[1] >= goal[1]
+    assert found[0] == goal[0] or found[1] == goal[1]
+    scale = max(goal[0] / picture[0], goal[1] / picture[1])
+    assert abs(found[0] - picture[0] * scale) <= 0.5 or found[0] == goal[0]
+    assert abs(found[1] - picture[1] * scale) <= 0.5 or found[1] == goal[1]
+
+
+@given(sizes, sizes, st.integers(0, 40))
+def test_stretch_gives_the_size_and_margin(picture: tuple[int, int], size: tuple[int, int], margin: int) -> None:
+    data = DataConfig(size=size, resize="stretch", margin=margin)
+    assert resized_size(picture, data) == (size[0] + margin, size[1] + margin)
+
+
+@given(sizes)
+def test_none_leaves_the_size(picture: tuple[int, int]) -> None:
+    assert resized_size(picture, DataConfig(size=(64, 64), resize="none", margin=9)) == picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        ((100, 200), (50, 100)),
+        ((200, 100), (100, 50)),
+        ((30, 30), (50, 50)),
+        ((3, 10), (50, 166)),
+        ((10, 3), (166, 50)),
+    ],
+)
+def test_a_number_is_the_shorter_side(picture: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert resized_size(picture, DataConfig(size=(32, 32), resize=50)) == expected
+
+
+def test_resized_gives_that_size_and_the_mean_of_what_it_shrinks() -> None:
+    image = Image.new("RGB", (8, 4))
+    image.putdata([(255 * (x % 2),) * 3 for y in range(4) for x in range(8)])
+    small = resized(image, DataConfig(size=(2, 4), resize="stretch"))
+    assert small.size == (4, 2)
+    assert all(abs(value - 127) < 35 for value in small.getchannel(0).getdata())  # a nearest one would give 0 or 255
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    image = Image.new("RGB", (64, 32))
+    assert resized(image, DataConfig(size=(32, 64))) is image
+
+
+@given(
+    st.integers(1, 20), st.integers(1, 20), st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 2**64)
+)
+def test_crops_are_parts_of_the_picture(height: int, width: int, down: int, right: int, flip: bool, seed: int) -> None:
+    part = random_crop_and_flip(numbered(height + down, width + right), (height, width), flip, random.Random(seed))
+    rows, columns, _ = part.int()
+    assert part.shape == (3, height, width)
+    assert (rows == rows[0, 0] + torch.arange(height).view(-1, 1)).all()
+    straight = (columns == columns[0, 0] + torch.arange(width)).all()
+    mirrored = (columns == columns[0, 0] - torch.arange(width)).all()
+    assert straight or (mirrored and flip)
+
+
+def test_every_place_and_both_directions_come_up_equally_often() -> None:
+    found: dict[tuple[int, ...], int] = {}
+    for seed in range(1200):
+        part = random_crop_and_flip(numbered(4, 5), (3, 3), True, random.Random(seed))
+        key = (int(part[0, 0, 0]), int(part[1, 0].min()), int(part[1, 0, 0] > part[1, 0, 1]))
+        found[key] = found.get(key, 0) + 1
+    assert len(found) == 2 * 3 * 2
+    assert min(found.values()) > 60
+
+
+def test_the_crop_does_not_depend_on_flip() -> None:
+    for seed in range(20):
+        straight = random_crop_and_flip(numbered(20, 20), (5, 5), False, random.Random(seed))
+        maybe = random_crop_and_flip(numbered(20, 20), (5, 5), True, random.Random(seed))
+        assert torch.equal(maybe, straight) or torch.equal(maybe, straight.flip(2))
+
+
+def test_the_centre() -> None:
+    part = centre_crop(numbered(10, 21), (4, 5))
+    assert part[0, :, 0].tolist() == [3, 4, 5, 6]
+    assert part[1, 0].tolist() == [8, 9, 10, 11, 12]
