@@ -126,3 +126,15 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path: Path) -> None:
         RunLog(tmp_path / "file")
     with pytest.raises(UserError, match="cannot be written"):
         MetricsLog(tmp_path / "file", tensorboard=False)
+
+
+@given(num=st.integers(0, 60), max_lines=st.integers(1, 20))
+def test_a_long_file_is_read_in_part_with_its_last_line(
+    tmp_path_factory: pytest.TempPathFactory, num: int, max_lines: int
+) -> None:
+    path = tmp_path_factory.mktemp("run") / "metrics.jsonl"
+    path.write_text("".join(f'{{"step": {step}}}\n' for step in range(num)), encoding="utf-8")
+    found = [record["step"] for record in read_metrics(path, max_lines)]
+    assert len(found) <= max_lines
+    assert found == sorted(set(found))
+    assert found[-1:] == list(range(num))[-1:]

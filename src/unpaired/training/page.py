@@ -1,7 +1,7 @@
 """The page of a run: one `index.html` in its folder that opens from the disk, without a server or a network.
 
-It is written again at every sample grid. Everything in it comes from the run folder's files; pictures are referenced by
-relative path, so that the folder can be copied or sent.
+It is written again and again during the run, and costs the same after a million steps as after a thousand. Everything
+in it comes from the run folder's files; pictures are referenced by relative path, so that the folder can be sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from unpaired.training.page_state import GridHistory, RunState, read_run
 
 PAGE_FILE = "index.html"
 REFRESH_SECONDS = 30
-SHORTEST_SILENCE_SECONDS = 900.0  # before a page that is not written again says that its run has probably stopped
+SILENT_SECONDS = 300.0  # after which a page that was not written again says that its run has probably stopped …
+SILENT_STEPS = 10  # … if as many steps could have been made
 
 
 def write_page(run_folder: Path) -> None:
@@ -82,8 +83,7 @@ def page_data(state: RunState, grids: Sequence[GridHistory], shown: Sequence[Cha
 def silence(state: RunState) -> float:
     """Seconds after which a page that was not written again belongs to a run that has probably stopped."""
     speed = state.pace.steps_per_second
-    expected = state.config.samples.every_steps / speed if speed else 0.0
-    return max(SHORTEST_SILENCE_SECONDS, 3 * expected)
+    return max(SILENT_SECONDS, SILENT_STEPS / speed if speed else 0.0)
 
 
 def in_guides_order(grids: Sequence[GridHistory], guide: Guide) -> list[GridHistory]:

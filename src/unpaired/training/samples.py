@@ -62,7 +62,7 @@ class _Strip:
 
     def __init__(self, labels: Sequence[str], column_width: int) -> None:
         self._column_width = column_width
-        self._size = min(max(column_width // 7, SMALLEST_LETTERS_PX), LARGEST_LETTERS_PX)
+        self._size = min(max(column_width // 8, SMALLEST_LETTERS_PX), LARGEST_LETTERS_PX)
         self._font = ImageFont.load_default(size=self._size)
         self._labels = [self._wrapped(label) for label in labels]
         num_lines = max((len(lines) for lines in self._labels), default=0)

@@ -134,6 +134,7 @@
         element("path", { d: pathOf(line.values, isLog), style: `stroke: ${line.css}` }, inside);
       }
       frame.cursor = element("line", { class: "cursor", y1: margin.top, y2: height - margin.bottom, visibility: "hidden" }, svg);
+      frame.readout = element("text", { class: "label", y: margin.top + 4 }, svg);
       plot.replaceChildren(svg);
       point(null);
     }
@@ -169,17 +170,19 @@
 
     function point(index) {
       const last = data.steps.length - 1, shown = index === null ? last : index;
-      const parts = lines.map((line) => legendEntry(line, shown));
-      if (index !== null) parts.unshift(span("step " + data.steps[shown].toLocaleString("en")));
-      legend.replaceChildren(...parts);
+      legend.replaceChildren(...lines.map((line) => legendEntry(line, shown)));
       if (!frame) return;
+      const x = frame.x(data.steps[shown]), leftHalf = x < frame.width / 2;
       frame.cursor.setAttribute("visibility", index === null ? "hidden" : "visible");
-      frame.cursor.setAttribute("x1", frame.x(data.steps[shown]));
-      frame.cursor.setAttribute("x2", frame.x(data.steps[shown]));
+      frame.cursor.setAttribute("x1", x);
+      frame.cursor.setAttribute("x2", x);
+      frame.readout.setAttribute("x", x + (leftHalf ? 5 : -5));
+      frame.readout.setAttribute("text-anchor", leftHalf ? "start" : "end");
+      frame.readout.textContent = index === null ? "" : "step " + data.steps[shown].toLocaleString("en");
     }
 
     function legendEntry(line, index) {
-      const entry = span("");
+      const entry = document.createElement("span");
       const mark = document.createElement("i"), number = document.createElement("b");
       mark.style.background = line.css;
       number.textContent = line.values[index] === null ? "none" : exact(line.values[index]);
@@ -277,12 +280,6 @@
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     if (parent) parent.append(made);
-    return made;
-  }
-
-  function span(text) {
-    const made = document.createElement("span");
-    made.textContent = text;
     return made;
   }
 
