@@ -37,6 +37,8 @@ Beta = Annotated[float, Interval(ge=0.0, lt=1.0)]
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
+    """Which pictures, and how they become training pictures."""
+
     a: str | None = setting(None, "Folder with the training pictures of domain a, searched with its sub-folders.")
     b: str | None = setting(None, "Folder with the training pictures of domain b.")
     test_a: str | None = setting(None, "Folder with held-out pictures of domain a, for sample grids; null for none.")
@@ -76,6 +78,8 @@ class OptimizerConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class SamplesConfig:
+    """Sample grids during training."""
+
     every_steps: PositiveInt = setting(1000, "Steps between sample grids.")
     num_inputs: PositiveInt = setting(8, "Pictures of each domain in a sample grid.")
     num_styles: PositiveInt = setting(6, "Styles of each picture in a sample grid.")
@@ -84,6 +88,8 @@ class SamplesConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class CheckpointsConfig:
+    """Saved states to resume from."""
+
     every_steps: PositiveInt = setting(1000, "Steps between saves of the last checkpoint.")
     snapshot_every_steps: PositiveInt | None = setting(10_000, "Steps between snapshots that stay; null for none.")
     keep: PositiveInt = setting(5, "Snapshots kept; the oldest goes when there are more.")
@@ -92,6 +98,8 @@ class CheckpointsConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
+    """Numbers written during training."""
+
     every_steps: PositiveInt = setting(10, "Steps between lines of metrics.jsonl; each holds means since the last.")
     tensorboard: bool = setting(True, "Write TensorBoard files too.")
 
@@ -99,6 +107,8 @@ class LogConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
+    """Everything that a run depends on."""
+
     steps: PositiveInt = setting(1_000_000, "Updates of each network in the whole run.")
     batch_size: PositiveInt = setting(1, "Pictures of each domain in a step (of each process).")
     seed: NonNegativeInt = setting(0, "Seed of weights, order, augmentation, noise and samples.")
@@ -358,7 +368,7 @@ def _validated(cls: type, data: Any, name: Callable[[str], str], problems: list[
 
 
 def _field_path(cls: type, location: tuple[Any, ...]) -> str:
-    """The longest prefix of pydantic's error `location` that is the path of a setting, or the whole for unknown keys."""
+    """The longest part of pydantic's error `location` that is a setting's path; the whole for unknown keys."""
     known = {path for path, *_ in fields_of(cls)}
     parts = [str(part) for part in location]
     for end in range(len(parts), 0, -1):

@@ -61,10 +61,11 @@ def train(
 
 
 def _dry_run(call: TrainCall) -> int:
+    from unpaired.training.plan import describe, make_plan
+
     from unpaired.cli.train_plan import prepare
     from unpaired.training.engine import Engine
     from unpaired.training.logs import say
-    from unpaired.training.plan import describe, make_plan
 
     job = prepare(call)
     engine = Engine(job.config.device, job.config.precision)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from unpaired.config import Override, RunConfig, override, overrides_of, parse_value, to_dict
-from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
+from unpaired.errors import Problem, UsageError, UserError, did_you_mean, raise_if_any
 from unpaired.models import MODELS, ModelConfig
 from unpaired.presets import PRESETS
 
@@ -110,9 +110,7 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
 
     run = RunFolder(resume)
     if not (resume / CONFIG_FILE).is_file():
-        raise_if_any(
-            [Problem(f"--resume {resume}: is not a run folder: there is no {CONFIG_FILE}", _near_runs(resume))]
-        )
+        raise UsageError(f"--resume {resume}: is not a run folder: there is no {CONFIG_FILE}", _near_runs(resume))
     step = step_of(run.last_checkpoint)
     saved = run.read_config()
     located, problems = _locate(call.folders) if call.folders else ([], [])
@@ -167,7 +165,7 @@ def _no_folder_problems(config: RunConfig | None) -> list[Problem]:
 def _open(
     config: RunConfig | None, base: RunConfig, located: Sequence[Override], problems: list[Problem]
 ) -> PictureFolders | None:
-    """The pictures, all of them decoded once. Looks at them even when other settings are wrong, to report all at once."""
+    """The pictures, all decoded once: even when other settings are wrong, so that all problems come at once."""
     from unpaired.data.folders import open_folders
 
     data = config.data if config else replace(base.data, **{o.path.removeprefix("data."): o.value for o in located})

@@ -31,7 +31,7 @@ class AdaINResBlock(nn.Module):
         self.activation = make_activation(activation)
 
     def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
-        """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of the first AdaIN, then of the second."""
+        """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of both AdaINs."""
         first_bias, first_scale, second_bias, second_scale = parameters.chunk(4, dim=1)
         hidden = self.activation(adain(self.first(x), first_bias, first_scale))
         return x + adain(self.second(hidden), second_bias, second_scale)

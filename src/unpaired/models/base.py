@@ -139,9 +139,7 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
         """Unweighted scalars of the discriminator update, by name. `outputs` are detached."""
 
     @abstractmethod
-    def generator_terms(
-        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, step: int
-    ) -> dict[str, Tensor]:
+    def generator_terms(self, discriminators: nn.Module, outputs: OutputsT, batch: Batch) -> dict[str, Tensor]:
         """Unweighted scalars of the generator update, by name. The discriminators are frozen."""
 
     @abstractmethod
@@ -166,4 +164,6 @@ class ImportedModel:
 class ImportCheckpoint(Protocol):
     """Reads a checkpoint of a model's reference code. Raises `UserError` when it is not one."""
 
-    def __call__(self, source: Path, *, config: Path | None, discriminators: Path | None) -> ImportedModel: ...
+    def __call__(self, source: Path, *, config: Path | None, discriminators: Path | None) -> ImportedModel:
+        """The model in the file `source`, with the reference's own config file where given."""
+        ...

@@ -50,7 +50,8 @@ def train(
 ) -> Result:
     """Train until `config.steps` updates are made, or an interrupt, and return how it ended.
 
-    With `resume` it goes on from the run's last checkpoint; a new run can start from the weights `init`. Raises `UserError` when it cannot go on; what was saved stays.
+    With `resume` it goes on from the run's last checkpoint; a new run can start from the weights `init`.
+    Raises `UserError` when it cannot go on; what was saved stays.
     """
     with explained(config, run.path), RunLog(run.path) as log:
         engine = Engine(config.device, config.precision)
@@ -156,7 +157,7 @@ def _batches(state: TrainState, folders: PictureFolders) -> Generator[Batch]:
 
 
 def _fixed_batch(config: RunConfig, folders: PictureFolders) -> Batch:
-    """The pictures of all sample grids: held-out ones where there are any, else training ones; as many of both domains."""
+    """The pictures of all sample grids: held-out ones if there are any; as many of both domains."""
     pictures = {
         d: fixed_pictures(getattr(folders, f"test_{d}") or getattr(folders, d), config.data, config.samples.num_inputs)
         for d in DOMAINS

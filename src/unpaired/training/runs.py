@@ -54,7 +54,7 @@ class RunFolder:
 
 
 def plan_folder(config: RunConfig, out: Path | None) -> tuple[Path, list[Problem]]:
-    """The folder that a new run would get (nothing is made), and why it could not: `out`, or the next number in `runs`."""
+    """The folder of a new run: `out`, or the next number in `runs`; and why it cannot be. Nothing is made."""
     if out is None:
         return DEFAULT_ROOT / f"{_next_number(DEFAULT_ROOT):04d}-{config.model.name}-{_data_name(config)}", []
     if (out / CONFIG_FILE).exists():

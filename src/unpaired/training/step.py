@@ -13,7 +13,7 @@ from unpaired.models.base import Batch
 from unpaired.training.state import TrainState, rng_for
 
 
-class NonFiniteLoss(UserError):
+class NonFiniteError(UserError):
     """A loss or gradient that is not a number, found before the optimizer could move."""
 
 
@@ -21,7 +21,7 @@ def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
     """Make one update of every network and return its numbers by their name in the log.
 
     Every term appears unweighted, the weighted totals as `loss_discriminator` and `loss_generator`.
-    Raises `NonFiniteLoss` before the optimizer moves.
+    Raises `NonFiniteError` before the optimizer moves.
     """
     rng = rng_for(state.config.seed, "step", state.engine.rank, state.step)
     rates = state.set_learning_rates()
@@ -33,7 +33,7 @@ def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
     values = _update(state, "discriminator", d_terms)
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
-        g_terms = method.generator_terms(method.discriminators, outputs, batch, state.step)
+        g_terms = method.generator_terms(method.discriminators, outputs, batch)
     values |= _update(state, "generator", g_terms)
     if state.ema is not None:
         state.ema.update(method.generators, state.step)
@@ -67,7 +67,7 @@ def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
 def _check_finite(values: Mapping[str, float], step: int) -> None:
     bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     if bad:
-        raise NonFiniteLoss(
+        raise NonFiniteError(
             f"Step {step}: {', '.join(bad)}; the networks were not changed by it",
             "Resume from the last checkpoint with lower learning rates (--set optimizer.lr_generator=5e-5 "
             "--set optimizer.lr_discriminator=5e-5) or --precision fp32.",

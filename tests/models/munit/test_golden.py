@@ -106,9 +106,10 @@ class Case:
 def nudge_to_the_references_side(munit: Munit) -> None:
     """Take the reference's branch at the one ReLU unit of `default_small` that rounding decides.
 
-    One unit of b's content encoder, when x_ab is encoded again, has a pre-activation of +1.5e-6 in float64; the reference's
-    float32 sum fell below zero, ours (and the float64 one) does not. The unit's gradient is on or off accordingly, which moves
-    the gradients before it by up to 0.3 %. Lowering values next to zero by 5e-6 takes the reference's branch.
+    One unit of b's content encoder, when x_ab is encoded again, has a pre-activation of +1.5e-6 in float64; the
+    reference's float32 sum fell below zero, ours (and the float64 one) does not. The unit's gradient is on or off
+    accordingly, which moves the gradients before it by up to 0.3 %. Lowering
+    values next to zero by 5e-6 takes the reference's branch.
     """
 
     def lower(_module, _inputs, normalized):

@@ -26,6 +26,8 @@ GROUPS = 8  # MUNIT-keras tried group norm with 8 groups in the up-sampling bloc
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
+    """One auto-encoder; both are alike."""
+
     dim: PositiveInt = setting(64, "Channels after the first convolution; doubled by each down-sampling.")
     mlp_dim: PositiveInt = setting(256, "Hidden width of the MLP that turns a style code into AdaIN parameters.")
     style_dim: PositiveInt = setting(8, "Dimension of the style code.")
@@ -41,8 +43,10 @@ class GeneratorConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
+    """One multi-scale discriminator; both are alike."""
+
     dim: PositiveInt = setting(64, "Channels after the first convolution; doubled by each further layer.")
-    norm: Norm = setting("none", "Norm of all layers but the first (spectral: of the first as well, as the reference).")
+    norm: Norm = setting("none", "Norm of all layers but the first (spectral: of the first too).")
     activation: Activation = setting("lrelu", "Activation of every hidden layer.")
     num_layers: PositiveInt = setting(4, "Stride-2 convolutions.")
     num_scales: PositiveInt = setting(3, "Discriminators, each on a picture half the size of the one before.")
@@ -57,9 +61,7 @@ class WeightsConfig:
     adversarial: Scheduled = setting(1.0, "Adversarial loss, both updates.")
     image: Scheduled = setting(10.0, "Image reconstruction: decode(encode(x)) against x.")
     style: Scheduled = setting(1.0, "Style reconstruction: style encoded from a translation against the style used.")
-    content: Scheduled = setting(
-        1.0, "Content reconstruction: content encoded from a translation against its source's."
-    )
+    content: Scheduled = setting(1.0, "Content reconstruction: content of a translation against its source's.")
     cycle: Scheduled = setting(0.0, "Explicit cycle consistency with the source's own style (10 for landscapes).")
 
 
@@ -75,6 +77,8 @@ class MixupConfig:
 @forbid_unknown
 @dataclass(frozen=True, kw_only=True)
 class MunitConfig:
+    """The model called munit."""
+
     name: Literal["munit"] = setting("munit", "The model.")
     generator: GeneratorConfig = setting(GeneratorConfig(), "The two auto-encoders.")
     discriminator: DiscriminatorConfig = setting(DiscriminatorConfig(), "The two multi-scale discriminators.")

@@ -160,7 +160,7 @@ def _renamed(
         shown = "; ".join(differences[:NUM_KEYS_SHOWN])
         raise UserError(
             f"{path}: does not fit the model in {len(differences)} tensors: {shown}",
-            "Give the YAML file it was trained with as --config, or leave --config out to read the sizes from the file.",
+            "Give the YAML file it was trained with as --config, or leave --config out to infer the sizes.",
         )
     return found
 

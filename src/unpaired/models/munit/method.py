@@ -57,9 +57,7 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         kind = self.config.adversarial
         return {f"adversarial_{d}": discriminator_loss(kind, fake=scores[d][0], real=scores[d][1]) for d in DOMAINS}
 
-    def generator_terms(
-        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, step: int
-    ) -> dict[str, Tensor]:
+    def generator_terms(self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch) -> dict[str, Tensor]:
         """The adversarial, image, style, content and (when its weight is positive) cycle terms of both domains."""
         scores = discriminators({d: [outputs.translated(d)] for d in DOMAINS})
         terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, scores[d][0]) for d in DOMAINS}
