@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,6 +145,8 @@ def _table(surveys: Sequence[Survey]) -> Table:
 
 
 def _column(item: Survey) -> dict[str, str]:
+    from unpaired.data.listing import by_frequency
+
     sizes = item.sizes()
     by_area = {"smallest": sizes[:1], "median": sizes[len(sizes) // 2 :][:1], "largest": sizes[-1:]}
     return {
@@ -153,8 +154,8 @@ def _column(item: Survey) -> dict[str, str]:
         "cannot be read": f"{len(item.bad):,}",
         **{name: " ".join(f"{height}x{width}" for height, width in found) for name, found in by_area.items()},
         "most common": _common_size(item),
-        "formats": _counts(item.formats()),
-        "other files": _counts(item.listing.others),
+        "formats": by_frequency(item.formats()),
+        "other files": by_frequency(item.listing.others),
     }
 
 
@@ -163,10 +164,6 @@ def _common_size(item: Survey) -> str:
         return ""
     (height, width), count = item.common_size()
     return f"{height}x{width} ({count / len(item.facts):.0%})"
-
-
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common())
 
 
 @contextmanager

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unpaired.config import DataConfig
-from unpaired.data.images import MAX_PIXELS, PICTURE_SUFFIXES, BadPicture, Size, check_picture
-from unpaired.data.listing import Listing, counted, folder_problem, list_pictures, sub_folders
+from unpaired.data.images import MAX_PIXELS, BadPicture, Size, check_picture
+from unpaired.data.listing import Listing, list_pictures, sub_folders
+from unpaired.data.problems import (
+    bad_pictures_problem,
+    folder_problem,
+    is_smaller,
+    small_pictures_problem,
+    too_few_problem,
+    unreadable_problems,
+)
 from unpaired.data.threads import in_threads
 from unpaired.data.transforms import resized_size
 from unpaired.errors import Problem
@@ -18,8 +26,6 @@ SUB_FOLDERS = {"a": "trainA", "b": "trainB", "test_a": "testA", "test_b": "testB
 
 TRAINING = ("a", "b")
 MIN_PICTURES = 2
-MAX_NAMED_BAD = 10
-MAX_NAMED_SMALL = 3
 
 Progress = Callable[[int, int], None]
 
@@ -36,6 +42,21 @@ class PictureFolders:
     test_a: tuple[Path, ...] = ()
     test_b: tuple[Path, ...] = ()
     skipped: tuple[BadPicture, ...] = ()
+
+
+@dataclass
+class _Scan:
+    """What decoding the pictures of a folder has shown so far."""
+
+    listing: Listing
+    sizes: dict[Path, Size] = field(default_factory=dict)
+    bad: list[BadPicture] = field(default_factory=list)
+
+    def add(self, result: tuple[Path, Size] | BadPicture) -> None:
+        if isinstance(result, BadPicture):
+            self.bad.append(result)
+        else:
+            self.sizes[result[0]] = result[1]
 
 
 def locate(paths: Sequence[Path]) -> tuple[dict[str, str], list[Problem]]:
@@ -70,63 +91,19 @@ def open_folders(data: DataConfig, on_progress: Progress | None = None) -> tuple
         problems += _listing_problems(domain, folder, listings)
     num_all = sum(len(listing.pictures) for listing in listings.values())
     num_done = 0
-    good: dict[str, tuple[Path, ...]] = dict.fromkeys(SUB_FOLDERS, ())
-    skipped: list[BadPicture] = []
+    scans: dict[str, _Scan] = {}
     for domain, listing in listings.items():
-        sizes: dict[Path, Size] = {}
-        bad: list[BadPicture] = []
+        scan = scans[domain] = _Scan(listing)
         for result in in_threads(lambda path: _checked(path, data), listing.pictures):
-            if isinstance(result, BadPicture):
-                bad.append(result)
-            else:
-                sizes[result[0]] = result[1]
+            scan.add(result)
             num_done += 1
             if on_progress:
                 on_progress(num_done, num_all)
-        good[domain] = tuple(sizes)
-        skipped += bad
-        problems += _picture_problems(domain, listing, sizes, bad, data)
-    return PictureFolders(**good, skipped=tuple(skipped)), problems
-
-
-def bad_pictures_problem(name: str, listing: Listing, bad: Sequence[BadPicture]) -> Problem:
-    """What to say of the pictures of `listing` that cannot be read; messages call the folder `name`."""
-    named = [f"{listing.name(picture.path)}: {picture.reason}" for picture in bad[:MAX_NAMED_BAD]]
-    if len(bad) > MAX_NAMED_BAD:
-        named.append(f"and {len(bad) - MAX_NAMED_BAD:,} more")
-    return Problem(
-        f"{name}: {len(bad):,} of {counted(len(listing.pictures), 'picture')} cannot be read",
-        "\n  ".join([*named, "Mend or delete them, or leave them out with --skip-bad."]),
-    )
-
-
-def small_pictures_problem(name: str, listing: Listing, small: dict[Path, Size], size: Size, way_out: str) -> Problem:
-    """What to say of the pictures in `small`, with their own sizes, that are smaller than `size`."""
-    named = [f"{listing.name(path)} ({height}x{width})" for path, (height, width) in small.items()][:MAX_NAMED_SMALL]
-    more = len(small) - len(named)
-    return Problem(
-        f"{name}: {len(small):,} of {counted(len(listing.pictures), 'picture')} smaller than the crop of "
-        f"{size[0]}x{size[1]} pixels (height x width)",
-        f"{', '.join(named)}{f' and {more:,} more' if more else ''}.\n  {way_out}",
-    )
-
-
-def too_few_problem(name: str, listing: Listing, num_good: int, num_needed: int = MIN_PICTURES) -> Problem | None:
-    """What to say when only `num_good` pictures of `listing` can be used; None when these are enough."""
-    if num_good >= num_needed:
-        return None
-    if not listing.pictures:
-        others = listing.others_in_words()
-        suffixes = " ".join(sorted(PICTURE_SUFFIXES))
-        return Problem(f"{name}: holds no pictures{f' ({others})' if others else ''}", f"Pictures are {suffixes}.")
-    if num_good == 0:
-        return Problem(
-            f"{name}: none of {counted(len(listing.pictures), 'picture')} can be read", "Mend or replace them."
-        )
-    return Problem(
-        f"{name}: holds one picture only{' that can be read' if len(listing.pictures) > 1 else ''}",
-        f"Training takes at least {MIN_PICTURES} of each domain, and needs hundreds to learn well.",
-    )
+        problems += _scan_problems(domain, scan, data)
+    good = {domain: tuple(scan.sizes) for domain, scan in scans.items()}
+    skipped = tuple(bad for scan in scans.values() for bad in scan.bad)
+    empty = dict.fromkeys(SUB_FOLDERS, ())
+    return PictureFolders(**{**empty, **good}, skipped=skipped), problems
 
 
 def _given(data: DataConfig) -> dict[str, str | None]:
@@ -156,7 +133,7 @@ def _layout_hint(folder: Path, missing: Sequence[str]) -> str:
     if inside:
         return f"Did you mean {folder / inside[0]}?"
     if len(names) == 2:
-        return f"Or give two folders: {folder / names[0]} {folder / names[1]}"
+        return f"Rename its folders to trainA and trainB, or give both: {folder / names[0]} {folder / names[1]}"
     if names:
         return f"It holds {', '.join(names[:8])}. Rename two of them to trainA and trainB, or give those two."
     return "Give two folders of pictures, one for each domain, or one folder that holds trainA and trainB."
@@ -202,14 +179,6 @@ def _listing_problems(domain: str, folder: str | None, listings: dict[str, Listi
     return [*unreadable_problems(name, listing), *([empty] if empty else [])]
 
 
-def unreadable_problems(name: str, listing: Listing) -> list[Problem]:
-    """What to say of sub-folders that cannot be opened."""
-    return [
-        Problem(f"{name}: the folder {path} cannot be opened", "Change its permissions, or take it out.")
-        for path in listing.unreadable
-    ]
-
-
 def _checked(path: Path, data: DataConfig) -> tuple[Path, Size] | BadPicture:
     try:
         size = check_picture(path)
@@ -221,24 +190,18 @@ def _checked(path: Path, data: DataConfig) -> tuple[Path, Size] | BadPicture:
     return path, size
 
 
-def _picture_problems(
-    domain: str, listing: Listing, sizes: dict[Path, Size], bad: Sequence[BadPicture], data: DataConfig
-) -> list[Problem]:
-    name = _name(domain, listing.folder)
+def _scan_problems(domain: str, scan: _Scan, data: DataConfig) -> list[Problem]:
+    name = _name(domain, scan.listing.folder)
     found = []
-    if bad and not data.skip_bad:
-        found.append(bad_pictures_problem(name, listing, bad))
-    small = {path: size for path, size in sizes.items() if _is_too_small(resized_size(size, data), data.size)}
+    if scan.bad and not data.skip_bad:
+        found.append(bad_pictures_problem(name, scan.listing, scan.bad))
+    small = {path: size for path, size in scan.sizes.items() if is_smaller(resized_size(size, data), data.size)}
     if small:
-        found.append(small_pictures_problem(name, listing, small, data.size, _way_out_of_small(data)))
-    few = too_few_problem(name, listing, len(sizes), MIN_PICTURES if domain in TRAINING else 1)
-    if few and (data.skip_bad or not bad):
+        found.append(small_pictures_problem(name, scan.listing, small, data.size, _way_out_of_small(data)))
+    few = too_few_problem(name, scan.listing, len(scan.sizes), MIN_PICTURES if domain in TRAINING else 1)
+    if few and (data.skip_bad or not scan.bad):
         found.append(few)
     return found
-
-
-def _is_too_small(size: Size, crop: Size) -> bool:
-    return size[0] < crop[0] or size[1] < crop[1]
 
 
 def _way_out_of_small(data: DataConfig) -> str:

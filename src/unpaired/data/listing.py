@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.data.images import PICTURE_SUFFIXES
-from unpaired.errors import Problem, did_you_mean
-
-_ARCHIVE_SUFFIXES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"})
 
 
 @dataclass(frozen=True)
@@ -34,8 +30,7 @@ class Listing:
         """Such as `12 other files: 10 .gif, 2 .txt`, the most frequent first; empty when there are none."""
         if not self.others:
             return ""
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.others.most_common())
-        return f"{counted(self.others.total(), 'other file')}: {kinds}"
+        return f"{counted(self.others.total(), 'other file')}: {by_frequency(self.others)}"
 
 
 def list_pictures(folder: Path) -> Listing:
@@ -59,39 +54,20 @@ def list_pictures(folder: Path) -> Listing:
     return Listing(folder, tuple(pictures), others, tuple(sorted(unreadable)))
 
 
-def folder_problem(name: str, path: Path) -> Problem | None:
-    """Why `path`, which messages call `name`, is not a folder that can be read; None when it is."""
-    try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return Problem(f"{name}: there is no such folder", _near_names(path))
-    except OSError as error:
-        return Problem(f"{name}: cannot be opened ({error.strerror})", "Check the path and its permissions.")
-    if not is_folder:
-        packed = path.suffix.lower() in _ARCHIVE_SUFFIXES
-        return Problem(f"{name}: is a file, not a folder", "Unpack it first." if packed else "Give its folder.")
-    if not os.access(path, os.R_OK | os.X_OK):
-        return Problem(f"{name}: no permission to read it", "Change its permissions, or copy it.")
-    return None
-
-
 def sub_folders(folder: Path) -> list[str]:
     """The names of the folders in `folder`, sorted, without hidden ones."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
 
 
+def by_frequency(counts: Counter[str]) -> str:
+    """Such as `10 .gif, 2 .txt`: the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {name}" for name, count in ordered)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 picture`, `2 pictures`, `1,000 pictures`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _near_names(path: Path) -> str:
-    """A hint for a `path` that does not exist: the nearest folder beside it."""
-    parent = path.parent
-    if not parent.is_dir() or not os.access(parent, os.R_OK | os.X_OK):
-        return "Check the path."
-    hint = did_you_mean(path.name, sub_folders(parent))
-    return hint if hint.startswith("Did") else "Check the path."
 
 
 def _is_hidden(name: str) -> bool:

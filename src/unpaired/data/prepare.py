@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unpaired.data.folders import MIN_PICTURES, bad_pictures_problem, too_few_problem, unreadable_problems
+from unpaired.data.folders import MIN_PICTURES
 from unpaired.data.images import BadPicture, read_picture
-from unpaired.data.listing import Listing, folder_problem, list_pictures
+from unpaired.data.listing import Listing, list_pictures
+from unpaired.data.problems import bad_pictures_problem, folder_problem, too_few_problem, unreadable_problems
 from unpaired.data.sampler import mixed_seed
 from unpaired.data.threads import in_threads
 from unpaired.errors import Problem, UserError, raise_if_any

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.data.folders import (
-    MIN_PICTURES,
+from unpaired.data.folders import MIN_PICTURES
+from unpaired.data.images import BadPicture, Size, as_rgb, opened
+from unpaired.data.listing import Listing, counted, list_pictures
+from unpaired.data.problems import (
     bad_pictures_problem,
+    is_smaller,
     small_pictures_problem,
     too_few_problem,
     unreadable_problems,
 )
-from unpaired.data.images import BadPicture, Size, as_rgb, opened
-from unpaired.data.listing import Listing, counted, list_pictures
 from unpaired.data.threads import in_threads
 from unpaired.errors import Problem
 
@@ -112,7 +113,7 @@ def _facts(path: Path) -> Facts | BadPicture:
 def _small_problem(item: Survey, size: Size | None) -> list[Problem]:
     if size is None:
         return []
-    small = {f.path: f.size for f in item.facts if f.size[0] < size[0] or f.size[1] < size[1]}
+    small = {f.path: f.size for f in item.facts if is_smaller(f.size, size)}
     if not small:
         return []
     return [small_pictures_problem(item.name, item.listing, small, size, "Training enlarges them: they get blurred.")]

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from unpaired.config import DataConfig
+from unpaired.data.folders import PictureFolders
+from unpaired.data.loader import fixed_pictures, training_batches
+from unpaired.errors import UserError
+
+Pictures = Callable[..., Path]
+STREAMED = {"workers": 0, "cache_mib": 0}
+WITH_WORKERS = {"workers": 2}
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> PictureFolders:
+    """7 pictures of a and 5 of b, each 24x20 and full of noise."""
+    rng = np.random.default_rng(0)
+    found: dict[str, tuple[Path, ...]] = {}
+    for domain, count in (("a", 7), ("b", 5)):
+        (tmp_path / domain).mkdir()
+        found[domain] = tuple(tmp_path / domain / f"{number}.png" for number in range(count))
+        for path in found[domain]:
+            Image.fromarray(rng.integers(0, 256, (24, 20, 3), dtype=np.uint8)).save(path)
+    return PictureFolders(**found)
+
+
+def batches(
+    folders: PictureFolders, count: int, *, batch_size: int = 2, seed: int = 0, start_step: int = 0, **settings: object
+) -> list[tuple[Tensor, Tensor]]:
+    data = DataConfig(size=(16, 12), resize="none", **settings)
+    with closing(training_batches(folders, data, batch_size=batch_size, seed=seed, start_step=start_step)) as endless:
+        return list(islice(endless, count))
+
+
+def are_equal(one: list[tuple[Tensor, Tensor]], other: list[tuple[Tensor, Tensor]]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(x, y) for pair, pair_2 in zip(one, other, strict=True) for x, y in zip(pair, pair_2, strict=True)
+    )
+
+
+def test_batches_are_floats_of_the_size_asked_for(noisy: PictureFolders) -> None:
+    for x in batches(noisy, 1, batch_size=3)[0]:
+        assert x.shape == (3, 3, 16, 12)
+        assert x.dtype == torch.float32
+        assert -1 <= x.min() < -0.9
+        assert 0.9 < x.max() <= 1
+
+
+@pytest.mark.parametrize("settings", [STREAMED, WITH_WORKERS], ids=["from disk", "two workers"])
+def test_batches_are_the_same_however_they_are_loaded(noisy: PictureFolders, settings: dict[str, int]) -> None:
+    kept = batches(noisy, 12)
+    assert are_equal(batches(noisy, 12, **settings), kept)
+    assert are_equal(batches(noisy, 7, start_step=5, **settings), kept[5:])
+
+
+def test_a_later_start_goes_on_where_an_earlier_one_stopped(noisy: PictureFolders) -> None:
+    assert are_equal(batches(noisy, 20)[9:], batches(noisy, 11, start_step=9))
+
+
+def test_batches_depend_on_the_seed_and_on_no_global_state(noisy: PictureFolders) -> None:
+    torch.manual_seed(1)
+    first = batches(noisy, 3)
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert are_equal(batches(noisy, 3), first)
+    assert are_equal(batches(noisy, 3, workers=1), first)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not are_equal(batches(noisy, 3, seed=1), first)
+
+
+def greys(x: Tensor) -> list[int]:
+    """The number that the fixture gave each picture, from its colour."""
+    return [round((float(picture[0, 0, 0]) + 1) * 127.5) for picture in x]
+
+
+def plain(pictures: Pictures, num_a: int, num_b: int) -> PictureFolders:
+    a, b = pictures("a", num_a), pictures("b", num_b)
+    return PictureFolders(a=tuple(sorted(a.iterdir())), b=tuple(sorted(b.iterdir())))
+
+
+def endless_greys(folders: PictureFolders, *, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[tuple]:
+    data = DataConfig(size=(16, 16))
+    pairs = training_batches(folders, data, batch_size=batch_size, seed=3, rank=rank, world_size=world_size)
+    return ((greys(a), greys(b)) for a, b in pairs)
+
+
+def test_folders_of_different_length_are_both_used_whole(pictures: Pictures) -> None:
+    drawn = list(islice(endless_greys(plain(pictures, 6, 10), batch_size=2), 15))
+    a, b = ([grey for pair in drawn for grey in pair[domain]] for domain in (0, 1))
+    for epoch in range(5):
+        assert sorted(a[6 * epoch :][:6]) == list(range(6))
+    for epoch in range(3):
+        assert sorted(b[10 * epoch :][:10]) == list(range(10))
+    assert a[:6] != a[6:12]
+
+
+def test_processes_draw_different_pictures_and_together_all(pictures: Pictures) -> None:
+    folders = plain(pictures, 12, 12)
+    ranks = [list(islice(endless_greys(folders, batch_size=2, rank=rank, world_size=3), 2)) for rank in range(3)]
+    for domain in (0, 1):
+        drawn = [grey for rank in ranks for pair in rank for grey in pair[domain]]
+        assert sorted(drawn) == list(range(12))
+
+
+def test_a_batch_may_be_larger_than_the_folder(pictures: Pictures) -> None:
+    a, b = next(endless_greys(plain(pictures, 3, 2), batch_size=6))
+    assert sorted(a) == [0, 0, 1, 1, 2, 2]
+    assert sorted(b) == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_same_picture_is_augmented_anew_in_each_epoch(noisy: PictureFolders) -> None:
+    one = PictureFolders(a=noisy.a[:1], b=noisy.b[:1])
+    x = torch.cat([a for a, _ in batches(one, 12, batch_size=1)])
+    assert len({picture.numpy().tobytes() for picture in x}) > 6
+
+
+def test_without_flip_pictures_keep_their_side(noisy: PictureFolders) -> None:
+    one = PictureFolders(a=noisy.a[:1], b=noisy.b[:1])
+    whole = fixed_pictures(one.a, DataConfig(size=(24, 20)), 1)
+    for flip, num_directions in ((False, 1), (True, 2)):
+        data = DataConfig(size=(24, 20), flip=flip)
+        with closing(training_batches(one, data, batch_size=12, seed=0)) as endless:
+            x, _ = next(endless)
+        found = {picture.numpy().tobytes() for picture in x}
+        assert len(found) == num_directions
+        assert whole[0].numpy().tobytes() in found
+
+
+def test_pictures_kept_in_memory_survive_the_loss_of_their_file(pictures: Pictures) -> None:
+    folders = plain(pictures, 2, 2)
+    with closing(training_batches(folders, DataConfig(size=(16, 16)), batch_size=2, seed=0)) as endless:
+        next(endless)
+        folders.a[0].unlink()
+        assert len(list(islice(endless, 4))) == 4
+
+
+@pytest.mark.parametrize("settings", [{}, STREAMED, WITH_WORKERS], ids=["in memory", "from disk", "two workers"])
+@pytest.mark.parametrize("content", [None, b"broken"], ids=["gone", "broken"])
+def test_a_lost_file_is_named(pictures: Pictures, settings: dict[str, int], content: bytes | None) -> None:
+    folders = plain(pictures, 2, 2)
+    folders.b[1].unlink()
+    if content:
+        folders.b[1].write_bytes(content)
+    endless = training_batches(folders, DataConfig(size=(16, 16), **settings), batch_size=2, seed=0)
+    with pytest.raises(UserError) as caught:
+        next(endless)
+    assert str(folders.b[1]) in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    assert not loading_processes()
+
+
+def loading_processes() -> list[multiprocessing.process.BaseProcess]:
+    return [process for process in multiprocessing.active_children() if process.is_alive()]
+
+
+def with_two_workers(folders: PictureFolders) -> Generator[tuple[Tensor, Tensor]]:
+    return training_batches(folders, DataConfig(size=(16, 16), workers=2), batch_size=1, seed=0)
+
+
+def test_closing_ends_the_processes(pictures: Pictures) -> None:
+    endless = with_two_workers(plain(pictures, 2, 2))
+    next(endless)
+    assert len(loading_processes()) == 2
+    endless.close()
+    assert not loading_processes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")
+def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures) -> None:
+    with closing(with_two_workers(plain(pictures, 2, 2))) as endless:
+        next(endless)
+        for process in loading_processes():
+            assert process.pid
+            os.kill(process.pid, signal.SIGINT)
+        assert len(list(islice(endless, 30))) == 30
+        assert len(loading_processes()) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")
+def test_a_killed_worker_is_reported_with_a_way_out(pictures: Pictures) -> None:
+    endless = with_two_workers(plain(pictures, 2, 2))
+    next(endless)
+    for process in loading_processes():
+        process.kill()
+    with pytest.raises(UserError, match=r"data\.workers=0"):
+        list(islice(endless, 50))
+    assert not loading_processes()
+
+
+def test_fixed_pictures_are_evenly_spaced(pictures: Pictures) -> None:
+    paths = sorted(pictures("a", 10).iterdir())
+    data = DataConfig(size=(16, 16))
+    assert greys(fixed_pictures(paths, data, 4)) == [0, 2, 5, 7]
+    assert greys(fixed_pictures(paths, data, 10)) == list(range(10))
+    assert greys(fixed_pictures(paths[:3], data, 8)) == [0, 1, 2]
+    assert fixed_pictures([], data, 8).shape == (0, 3, 16, 16)
+
+
+def test_fixed_pictures_are_the_middle_without_flip(noisy: PictureFolders) -> None:
+    whole = fixed_pictures(noisy.a, DataConfig(size=(24, 20), resize="none"), 2)
+    middle = fixed_pictures(noisy.a, DataConfig(size=(16, 12), resize="none"), 2)
+    assert torch.equal(middle, whole[:, :, 4:20, 4:16])
+
+
+def test_an_unreadable_fixed_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.png"):
+        fixed_pictures([tmp_path / "gone.png"], DataConfig(size=(16, 16)), 1)
