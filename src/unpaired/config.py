@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -251,11 +250,16 @@ def _nested_config(hint: Any) -> type | None:
     return next((c for c in candidates if isinstance(c, type) and dataclasses.is_dataclass(c)), None)
 
 
-@cache
-def _adapter(cls: type) -> Any:
-    from pydantic import TypeAdapter
+_adapters: dict[type, Any] = {}
 
-    return TypeAdapter(cls)
+
+def _adapter(cls: type) -> Any:
+    """The validator of the config class `cls`, built once."""
+    if cls not in _adapters:
+        from pydantic import TypeAdapter
+
+        _adapters[cls] = TypeAdapter(cls)
+    return _adapters[cls]
 
 
 def _file_overrides(file: Path, problems: list[Problem]) -> list[Override]:

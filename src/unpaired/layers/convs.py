@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from unpaired.layers.norms import make_norm
 
-_PADDING_MODES = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
+_PADDING_MODES: dict[str, Literal["reflect", "replicate", "zeros"]] = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
 
 
 def make_conv(

@@ -36,7 +36,7 @@ def _is_parametrized(layer: nn.Module) -> bool:
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, weight_init: WeightInit) -> None:
-    weight = layer.parametrizations.weight.original if _is_parametrized(layer) else layer.weight  # type: ignore[union-attr,index]
+    weight = layer.parametrizations.weight.original if _is_parametrized(layer) else layer.weight  # type: ignore[union-attr]
     weight_init(weight)  # type: ignore[arg-type]
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -18,7 +18,8 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) → the same shape."""
-        return x + self.second(self.first(x))
+        out: Tensor = x + self.second(self.first(x))
+        return out
 
 
 class AdaINResBlock(nn.Module):

@@ -14,7 +14,7 @@ from unpaired.models.munit.config import MunitConfig
 from unpaired.models.munit.guide import guide as munit_guide
 
 if TYPE_CHECKING:
-    from unpaired.models.base import ImportCheckpoint, Method
+    from unpaired.models.base import AnyMethod, ImportCheckpoint
 
 ModelConfig = MunitConfig
 """The union of all model configs, told apart by their `name`."""
@@ -26,11 +26,11 @@ class ModelEntry:
 
     config: type[ModelConfig]
     guide: Callable[[ModelConfig, tuple[str, str]], Guide]
-    load_method: Callable[[], type[Method]]
+    load_method: Callable[[], type[AnyMethod]]
     load_importer: Callable[[], ImportCheckpoint]
 
 
-def _munit_method() -> type[Method]:
+def _munit_method() -> type[AnyMethod]:
     from unpaired.models.munit.method import Munit
 
     return Munit

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,10 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
     @abstractmethod
     def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
         """Grids that show how the translation of the fixed pictures in `batch` looks now."""
+
+
+AnyMethod = Method[Any, Any]
+"""A method whose config and outputs are its own business."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.errors import UserError
 from unpaired.models import MODELS
-from unpaired.models.base import Method
+from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
@@ -43,7 +43,7 @@ class TrainState:
     def __init__(self, config: RunConfig, engine: Engine) -> None:
         self.config = config
         self.engine = engine
-        self.method: Method[object, object] = MODELS[config.model.name].load_method()(config.model)  # type: ignore[type-var,arg-type,assignment]
+        self.method: AnyMethod = MODELS[config.model.name].load_method()(config.model)
         self.method.initialize(rng_for(config.seed, "initialize"))
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)

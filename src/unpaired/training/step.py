@@ -28,8 +28,8 @@ def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
     method = state.method
     method.discriminators.requires_grad_(True)
     with state.engine.autocast():
-        outputs = method.generate(state.generators, batch, rng, state.step)  # type: ignore[arg-type]
-        d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)  # type: ignore[attr-defined]
+        outputs = method.generate(state.generators, batch, rng, state.step)
+        d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)
     values = _update(state, "discriminator", d_terms)
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():

@@ -97,7 +97,7 @@ class MunitConfig:
     @property
     def size_multiple(self) -> int:
         """Picture sides have to be multiples of this, or reconstructions come out smaller than their input."""
-        return 2**self.generator.num_downsamples
+        return int(2**self.generator.num_downsamples)
 
     def problems(self, size: tuple[int, int]) -> list[Problem]:
         """What is wrong between settings of this model and with pictures of `size` (height, width) pixels."""
@@ -142,7 +142,7 @@ class MunitConfig:
         """The smallest side, in pixels, with which every stride-2 convolution still sees 2 pixels."""
         style = NUM_STYLE_DOWNSAMPLES + (self.generator.style_norm == "instance")
         discriminator = self.discriminator.num_layers + self.discriminator.num_scales - 1
-        return 2 ** max(self.generator.num_downsamples + 1, style, discriminator)
+        return 1 << max(self.generator.num_downsamples + 1, style, discriminator)
 
 
 def nearest_multiples(size: tuple[int, int], multiple: int) -> list[str]:

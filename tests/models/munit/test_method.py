@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unpaired.models.base import DOMAINS, Batch
+from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
+from unpaired.models.munit.method import Munit
+
+TINY = MunitConfig(
+    generator=GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1),
+    discriminator=DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
+)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make(**changes) -> Munit:
+    method = Munit(replace(TINY, **changes))
+    method.initialize(rng())
+    return method
+
+
+@pytest.fixture
+def batch() -> Batch:
+    draw = rng(7)
+    return Batch(*(torch.rand(2, 3, 32, 32, generator=draw) * 2 - 1 for _ in DOMAINS))
+
+
+def step_terms(method: Munit, batch: Batch, step: int = 0, seed: int = 1):
+    outputs = method.generate(method.generators, batch, rng(seed), step)
+    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng(seed), step)
+    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch)
+
+
+def test_every_term_has_a_weight_and_is_a_finite_scalar(batch):
+    method = make(weights=WeightsConfig(cycle=1.0))
+    _, d_terms, g_terms = step_terms(method, batch)
+    assert set(d_terms) == {"adversarial_a", "adversarial_b"}
+    assert set(g_terms) == {f"{t}_{d}" for t in ("adversarial", "image", "style", "content", "cycle") for d in DOMAINS}
+    for name, term in (d_terms | g_terms).items():
+        assert term.shape == ()
+        assert term.isfinite()
+        assert name in method.weights(0)
+
+
+def test_the_cycle_is_only_computed_while_its_weight_is_positive(batch):
+    method = make(weights=WeightsConfig(cycle=((10, 1.0), (20, 0.0))))
+    for step, expected in ((9, False), (10, True), (19, True), (20, False)):
+        outputs, _, g_terms = step_terms(method, batch, step)
+        assert (outputs.x_aba is not None) is expected
+        assert ("cycle_a" in g_terms) is expected
+
+
+def test_weights_change_at_their_step():
+    method = make(weights=WeightsConfig(cycle=((0, 1.0), (80_000, 0.3))))
+    assert method.weights(79_999)["cycle_a"] == 1.0
+    assert method.weights(80_000)["cycle_b"] == 0.3
+
+
+def test_the_discriminator_update_sends_no_gradient_into_the_generators(batch):
+    method = make()
+    _, d_terms, _ = step_terms(method, batch)
+    torch.stack(list(d_terms.values())).sum().backward()
+    assert all(p.grad is None for p in method.generators.parameters())
+    assert all(p.grad is not None for p in method.discriminators.parameters())
+
+
+def test_content_target_gets_a_gradient_unless_detached(batch):
+    gradients = {}
+    for detached in (False, True):
+        method = make(detach_content_target=detached)
+        outputs, _, g_terms = step_terms(method, batch)
+        outputs.content_a.retain_grad()
+        g_terms["content_a"].backward()
+        gradients[detached] = outputs.content_a.grad
+    assert not torch.allclose(gradients[False], gradients[True])
+
+
+@pytest.mark.parametrize("kind", ["lsgan", "nsgan", "hinge"])
+def test_mixup_ends_at_its_step(batch, kind):
+    with_mixup = make(mixup=MixupConfig(end_step=5), adversarial=kind)
+    without = make(adversarial=kind)
+    assert step_terms(with_mixup, batch, step=4)[1] != step_terms(without, batch, step=4)[1]
+    assert step_terms(with_mixup, batch, step=5)[1] == step_terms(without, batch, step=5)[1]
+
+
+def test_mixup_changes_the_discriminator_update_only(batch):
+    with_mixup, without = make(mixup=MixupConfig()), make()
+    assert step_terms(with_mixup, batch)[2] == step_terms(without, batch)[2]
+
+
+def test_mixup_with_half_and_half_asks_for_one_half(batch):
+    """With an enormous alpha the share is 1/2: a discriminator that always says 1/2 has nothing to learn."""
+    method = make(mixup=MixupConfig(alpha=1e9))
+    for d in DOMAINS:
+        for scale in getattr(method.discriminators, d).scales:
+            torch.nn.init.zeros_(scale[-1].weight)
+            torch.nn.init.constant_(scale[-1].bias, 0.5)
+    _, d_terms, _ = step_terms(method, batch)
+    assert all(term.item() == pytest.approx(0, abs=1e-6) for term in d_terms.values())
+
+
+def test_everything_random_is_a_function_of_the_generator(batch):
+    method = make(mixup=MixupConfig())
+    first, again, other = (step_terms(method, batch, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first[0].x_ab, again[0].x_ab)
+    assert first[1] == again[1]
+    assert not torch.equal(first[0].x_ab, other[0].x_ab)
+
+
+def test_initial_weights_are_kaiming_for_generators_and_small_gaussian_for_discriminators():
+    method = Munit(MunitConfig(generator=replace(TINY.generator, dim=16), discriminator=DiscriminatorConfig(dim=16)))
+    method.initialize(rng())
+    conv = method.generators.a.content_encoder.layers[1].conv.weight
+    assert conv.std().item() == pytest.approx((2 / (16 * 16)) ** 0.5, rel=0.05)
+    assert method.discriminators.a.scales[0][1].conv.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not torch.equal(method.generators.a.mlp[0].weight, method.generators.b.mlp[0].weight)
+
+
+def test_sample_grids_have_labels_and_the_same_styles_for_the_same_generator(batch):
+    method = make()
+    with torch.no_grad():
+        first, again = (method.sample_grids(method.generators, batch, rng(3), num_styles=4) for _ in range(2))
+    assert {grid.name for grid in first} == {
+        "a2b_random_styles", "a2b_example_styles", "a_reconstruction_cycle",
+        "b2a_random_styles", "b2a_example_styles", "b_reconstruction_cycle",
+    }  # fmt: skip
+    for grid, same in zip(first, again, strict=True):
+        assert grid.pictures.shape[1] == len(grid.column_labels)
+        assert torch.equal(grid.pictures, same.pictures)
+    by_name = {grid.name: grid.pictures for grid in first}
+    assert by_name["a2b_random_styles"].shape == (2, 5, 3, 32, 32)
+    assert torch.equal(by_name["a2b_random_styles"][:, 0], batch.x_a)
+    assert torch.equal(by_name["a2b_example_styles"][0, 1:], batch.x_b)
+
+
+def test_hinge_and_lsgan_differ(batch):
+    assert step_terms(make(adversarial="hinge"), batch)[1] != step_terms(make(), batch)[1]

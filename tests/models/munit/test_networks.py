@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
+from unpaired.models.munit.networks import AutoEncoder, MultiScaleDiscriminator, MunitGenerators
+
+SMALL = GeneratorConfig(dim=8, mlp_dim=8, style_dim=3, num_res_blocks=2)
+
+
+def num_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_parameter_counts_at_the_defaults_are_the_papers():
+    with torch.device("meta"):
+        auto_encoder = AutoEncoder(GeneratorConfig())
+        assert num_parameters(auto_encoder.style_encoder) == 2_764_936
+        assert num_parameters(auto_encoder.content_encoder) == 5_385_856
+        assert num_parameters(auto_encoder.decoder) == 5_754_627
+        assert num_parameters(auto_encoder.mlp) == 1_120_768
+        assert num_parameters(auto_encoder) == 15_026_187
+        assert num_parameters(MultiScaleDiscriminator(DiscriminatorConfig())) == 8_271_171
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_downsamples": 1},
+        {"num_downsamples": 3},
+        {"num_res_blocks": 1},
+        {"activation": "selu"},
+        {"activation": "prelu"},
+        {"padding": "zero"},
+        {"padding": "replicate"},
+        {"content_norm": "spectral"},
+        {"style_norm": "group"},
+        {"upsample_norm": "instance"},
+        {"upsample_norm": "group"},
+        {"upsample_norm": "none"},
+        {"upsample_norm": "batch"},
+    ],
+)
+def test_every_generator_option_builds_networks_that_keep_the_size_and_learn(changes):
+    config = replace(SMALL, **changes)
+    auto_encoder = AutoEncoder(config)
+    content, style = auto_encoder.encode(torch.randn(2, 3, 32, 48))
+    factor = 2**config.num_downsamples
+    assert content.shape == (2, 8 * factor, 32 // factor, 48 // factor)
+    assert style.shape == (2, 3)
+    out = auto_encoder.decode(content, style)
+    assert out.shape == (2, 3, 32, 48)
+    assert out.abs().max() <= 1
+    out.square().mean().backward()
+    assert all(p.grad is not None for p in auto_encoder.parameters())
+
+
+@pytest.mark.parametrize("norm", ["none", "instance", "layer", "batch", "group", "spectral"])
+@pytest.mark.parametrize("num_scales", [1, 3])
+def test_every_discriminator_norm_gives_one_map_a_scale(norm, num_scales):
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(dim=8, norm=norm, num_layers=2, num_scales=num_scales))
+    maps = discriminator(torch.randn(2, 3, 32, 48))
+    assert [tuple(m.shape) for m in maps] == [(2, 1, 8 // 2**s, 12 // 2**s) for s in range(num_scales)]
+
+
+def test_changing_the_style_changes_the_picture_and_changing_the_batch_mates_does_not():
+    generators = MunitGenerators(MunitConfig(generator=SMALL)).eval()
+    x, styles = torch.randn(2, 3, 32, 32), torch.randn(2, 3)
+    with torch.no_grad():
+        both = generators.translate(x, "b", styles)
+        alone = generators.translate(x[:1], "b", styles[:1])
+        other_style = generators.translate(x[:1], "b", styles[1:])
+    torch.testing.assert_close(both[:1], alone, atol=1e-5, rtol=1e-5)
+    assert (other_style - alone).abs().max() > 1e-3
+
+
+def test_forward_mutates_no_module():
+    generators = MunitGenerators(MunitConfig(generator=SMALL))
+    before = {name: tensor.clone() for name, tensor in generators.state_dict().items()}
+    attributes = {name: set(vars(module)) for name, module in generators.named_modules()}
+    generators(*(torch.randn(1, 3, 32, 32) for _ in "ab"), *(torch.randn(1, 3) for _ in "ab"), True)
+    assert {name: set(vars(module)) for name, module in generators.named_modules()} == attributes
+    assert all(torch.equal(tensor, before[name]) for name, tensor in generators.state_dict().items())
+
+
+def test_the_average_pool_between_scales_does_not_count_the_padding():
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(dim=8, num_layers=2, num_scales=2))
+    discriminator.scales[1].load_state_dict(discriminator.scales[0].state_dict())
+    fine, coarse = discriminator(torch.ones(1, 3, 32, 32))
+    torch.testing.assert_close(coarse, fine[:, :, :4, :4])  # a constant picture stays constant up to its border
