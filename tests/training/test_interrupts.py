@@ -1,0 +1,26 @@
+import signal
+
+import pytest
+
+from unpaired.training.interrupts import Interrupts
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_is_noted(number, exit_code):
+    before = signal.getsignal(number)
+    with Interrupts() as interrupts:
+        assert interrupts.exit_code == 0
+        signal.raise_signal(number)
+        assert interrupts.received == number
+        assert interrupts.exit_code == exit_code
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_acts_as_usual():
+    def stop_twice():
+        with Interrupts():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_twice()

@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+
+from unpaired.models.base import Batch
+from unpaired.models.munit.config import WeightsConfig
+from unpaired.training.engine import Engine
+from unpaired.training.state import TrainState, rng_for
+from unpaired.training.step import NonFiniteError, gradient_norm, train_step
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return Batch(*(torch.rand(2, 3, 16, 16, generator=rng_for(d)) * 2 - 1 for d in "ab"))
+
+
+def copied(state: TrainState) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in state.tensors().items()}
+
+
+def test_a_step_moves_every_part_and_counts(config, batch):
+    state = TrainState(config, Engine("cpu"))
+    before = copied(state)
+    values = train_step(state, batch)
+    assert state.step == 1
+    after = state.tensors()
+    for part in ("generators.a.mlp", "generators.b.style_encoder", "discriminators.a", "discriminators.b", "ema.a"):
+        assert any(not torch.equal(after[name], before[name]) for name in before if name.startswith(part)), part
+    assert {"loss_generator", "loss_discriminator", "generator/image_a", "grad_norm_generator"} <= values.keys()
+
+
+def test_totals_are_the_weighted_sums_of_the_terms(changed, config, batch):
+    weights = WeightsConfig(adversarial=0.5, image=3.0, style=2.0, content=0.25, cycle=4.0)
+    state = TrainState(changed(model=_with(config.model, weights=weights)), Engine("cpu"))
+    values = train_step(state, batch)
+    by_term = {"adversarial": 0.5, "image": 3.0, "style": 2.0, "content": 0.25, "cycle": 4.0}
+    total = sum(w * values[f"generator/{term}_{d}"] for term, w in by_term.items() for d in "ab")
+    assert values["loss_generator"] == pytest.approx(total, rel=1e-5)
+    d_total = 0.5 * sum(values[f"discriminator/adversarial_{d}"] for d in "ab")
+    assert values["loss_discriminator"] == pytest.approx(d_total, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("poisoned", "named"),
+    [("discriminators", "discriminator/adversarial_a"), ("generators", "generator/image_a")],
+)
+def test_a_non_finite_term_is_named_and_its_networks_stay_as_they_were(config, batch, poisoned, named):
+    state = TrainState(config, Engine("cpu"))
+    network = state.method.discriminators.a if poisoned == "discriminators" else state.method.generators.a.style_encoder
+    with torch.no_grad():
+        next(network.parameters())[0].fill_(math.nan)
+    before = copied(state)
+    with pytest.raises(NonFiniteError, match=named) as error:
+        train_step(state, batch)
+    assert "Step 0" in str(error.value)
+    assert state.step == 0
+    unchanged = [name for name in before if name.startswith((f"{poisoned}.", "ema."))]
+    assert all(torch.equal(state.tensors()[name], before[name]) for name in unchanged if "style_encoder" not in name
+               and "discriminators.a" not in name)  # fmt: skip
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_optimizer(config, batch):
+    state = TrainState(config, Engine("cpu"))
+    parameter = next(state.method.discriminators.parameters())
+    parameter.register_hook(lambda gradient: gradient * math.inf)
+    before = copied(state)
+    with pytest.raises(NonFiniteError, match="gradient of loss_discriminator"):
+        train_step(state, batch)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state.tensors().items())
+
+
+def test_discriminators_get_no_gradient_from_the_generator_update(config, batch):
+    state = TrainState(config, Engine("cpu"))
+    train_step(state, batch)
+    after_d_update = [p.grad.clone() for p in state.method.discriminators.parameters()]
+    assert not any(p.requires_grad for p in state.method.discriminators.parameters())
+    assert gradient_norm(state.method.discriminators.parameters()) > 0
+    assert all(g.isfinite().all() for g in after_d_update)
+
+
+def test_the_noise_of_a_step_depends_on_the_step_and_not_on_what_was_drawn_before(config, batch):
+    first, second = (TrainState(config, Engine("cpu")) for _ in range(2))
+    torch.rand(100)  # the global generator plays no part
+    assert train_step(first, batch) == train_step(second, batch)
+    assert train_step(first, batch) != train_step(TrainState(config, Engine("cpu")), batch)
+
+
+def test_bf16_trains_with_float32_weights(config, batch):
+    state = TrainState(config, Engine("cpu", "bf16"))
+    values = train_step(state, batch)
+    reference = train_step(TrainState(config, Engine("cpu")), batch)
+    assert all(p.dtype == torch.float32 for p in state.method.generators.parameters())
+    assert values["loss_generator"] == pytest.approx(reference["loss_generator"], rel=0.03)
+    assert values["loss_generator"] != reference["loss_generator"]
+
+
+def test_gradient_norm_is_the_length_of_all_gradients_together():
+    parameters = [
+        torch.nn.Parameter(torch.zeros(2)),
+        torch.nn.Parameter(torch.zeros(1)),
+        torch.nn.Parameter(torch.zeros(1)),
+    ]
+    parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
+    assert gradient_norm(parameters) == pytest.approx(5.0)
+
+
+def _with(model, **changes):
+    from dataclasses import replace
+
+    return replace(model, **changes)
