@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the others (besides itself). Whatever is not named may not be imported.
 FOUNDATION = {"errors", "settings", "schedules"}
-CONFIG = FOUNDATION | {"config", "presets", "models.config"}
+CONFIG = FOUNDATION | {"config", "presets", "models.config", "domain_names"}
 MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "models.config": FOUNDATION,
     "config": FOUNDATION | {"models.config"},
     "presets": FOUNDATION | {"config", "models.config"},
+    "domain_names": FOUNDATION | {"config", "models.config"},
     "tensorfile": FOUNDATION,
     "layers": FOUNDATION,
     "losses": FOUNDATION,
@@ -43,7 +44,18 @@ MAY_IMPORT = {
 }
 HEAVY = {"torch", "torchvision", "pydantic", "PIL", "cv2", "accelerate", "safetensors", "tensorboard", "numpy"}
 UNSAFE_CALL = re.compile(r"(pickle\.loads?|yaml\.(unsafe_|full_)?load)$")
-LIGHT_PARTS = {"errors", "settings", "schedules", "models.config", "config", "presets", "cli", "__init__", "__main__"}
+LIGHT_PARTS = {
+    "errors",
+    "settings",
+    "schedules",
+    "models.config",
+    "config",
+    "presets",
+    "domain_names",
+    "cli",
+    "__init__",
+    "__main__",
+}
 
 
 def module_name(path: Path) -> str:

@@ -1,0 +1,245 @@
+"""What the documentation shows is run: every shell line, every Python block, every config file; links lead somewhere.
+
+Each page gets a folder with small pictures, a reference checkpoint and an unfinished run (see `stage`), and its blocks
+are run there in order. Trainings are made tiny: few steps, narrow networks, the CPU (see `tiny_training`). A line that
+this file does not know how to run fails the test.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from unpaired import tensorfile
+from unpaired.cli.app import COMMANDS, build_app, main
+from unpaired.config import RunConfig, compose, fields_of, load, to_yaml
+from unpaired.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/unpaired/**/README.md")]
+)
+FENCE = re.compile(r"^```(?P<kind>[\w-]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+GOLDEN = ROOT / "tests/golden/munit/default_small"
+
+NEW_STEPS = "2"
+NARROW = (
+    "model.generator.dim=4",
+    "model.generator.mlp_dim=8",
+    "model.generator.num_res_blocks=1",
+    "model.discriminator.dim=4",
+    "samples.num_inputs=2",
+    "log.tensorboard=false",
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its kind (`bash`, `python`, `yaml`, …), its text, the line that it starts on."""
+
+    kind: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        yield Block(match["kind"], match["text"], text.count("\n", 0, match.start()) + 1)
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    """The commands in a bash block, continued lines joined, without comments."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if words := shlex.split(line, comments=True):
+            yield shlex.join(words)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture
+def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the pages speak of: cats, dogs, an unfinished run, a reference checkpoint with its config."""
+    shutil.copytree(trained_once.parent / "discs2rings" / "trainA", tmp_path / "cats")
+    shutil.copytree(trained_once.parent / "discs2rings" / "trainB", tmp_path / "dogs")
+    for animal in ("cat", "dog"):
+        Image.open(tmp_path / f"{animal}s" / "00.png").save(tmp_path / f"{animal}.jpg")
+    run = tmp_path / "runs" / "0001-munit-cats2dogs"
+    shutil.copytree(trained_once, run)
+    unfinished = replace(load(run / "config.yaml"), steps=int(two_more_steps(run)))
+    (run / "config.yaml").write_text(to_yaml(unfinished), encoding="utf-8")
+    shutil.copy(GOLDEN / "gen_00000000.pt", tmp_path / "gen_00003000.pt")
+    shutil.copy(GOLDEN / "dis_00000000.pt", tmp_path / "dis_00003000.pt")
+    shutil.copy(GOLDEN / "config.yaml", tmp_path / "edges2emoji.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def tiny_training(words: list[str]) -> list[str]:
+    """A `train` or `demo` call made small. What the page itself sets stays, but for the number of steps."""
+    resumes = "--resume" in words
+    steps = two_more_steps(Path(words[words.index("--resume") + 1])) if resumes else NEW_STEPS
+    kept = list(words)
+    if "--steps" in kept:
+        kept[kept.index("--steps") + 1] = steps
+    elif not resumes:
+        kept += ["--steps", steps]
+    if kept[0] == "demo":
+        return kept
+    from_bundle = "--init" in words  # its networks are narrow already, and have to stay as they are
+    narrow = [] if resumes else [part for setting in NARROW for part in ("--set", setting)]
+    if from_bundle:
+        narrow += [part for setting in ("model.generator.style_dim=3", *BUNDLED) for part in ("--set", setting)]
+    return [kept[0], *narrow, *kept[1:], *([] if "--device" in kept else ["--device", "cpu"])]
+
+
+BUNDLED = ("model.discriminator.num_layers=2", "model.discriminator.num_scales=1")
+
+
+def two_more_steps(run: Path) -> str:
+    return str(tensorfile.read_header(run / "checkpoints" / "last.safetensors")["step"] + 2)
+
+
+def run_unpaired(words: list[str]) -> None:
+    if words and words[0] in ("train", "demo"):
+        words = tiny_training(words)
+    assert main(words) == 0, f"`unpaired {shlex.join(words)}` failed"
+
+
+def run_make(words: list[str]) -> None:
+    """The target exists and make can read it; nothing is installed."""
+    make = shutil.which("make")
+    assert make, "make is needed to check the documentation"
+    subprocess.run([make, "--dry-run", *words], cwd=ROOT, check=True, capture_output=True)
+
+
+def run_pip(words: list[str]) -> None:
+    """Only an installation of this checkout is shown; the environment that runs this test is one."""
+    assert words in (["install", "-e", "."], ["install", "."]), words
+    assert importlib.util.find_spec("unpaired")
+
+
+def run_tensorboard(words: list[str]) -> None:
+    assert words[0] == "--logdir"
+    assert Path(words[1]).is_dir()
+    assert importlib.util.find_spec("tensorboard")
+
+
+def run_activate(words: list[str]) -> None:
+    assert words == [".venv/bin/activate"]
+
+
+RUNNERS: dict[str, Callable[[list[str]], None]] = {
+    "unpaired": run_unpaired,
+    "make": run_make,
+    "pip": run_pip,
+    "tensorboard": run_tensorboard,
+    "source": run_activate,
+}
+
+
+def run_block(block: Block) -> None:
+    if block.kind == "bash":
+        for line in shell_lines(block.text):
+            program, *words = shlex.split(line)
+            assert program in RUNNERS, (
+                f"line {block.line}: this test cannot run {line!r}: teach it, or show something else"
+            )
+            RUNNERS[program](words)
+    elif block.kind == "python":
+        exec(compile(block.text, f"line {block.line}", "exec"), {"__name__": "__main__"})
+    elif block.kind == "yaml":
+        Path("shown.yaml").write_text(block.text, encoding="utf-8")
+        _, problems = compose(RunConfig(), file=Path("shown.yaml"))
+        assert problems == []
+    else:
+        assert block.kind == "text", f"line {block.line}: say whether the block is bash, python, yaml or text"
+        assert not re.search(r"^\s*(\$|unpaired |make |pip )", block.text, re.MULTILINE), "a command in a text block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_of_a_page_runs(page: Path, stage: Path) -> None:
+    for block in blocks(page):
+        run_block(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    missing = [t for t in targets if not t.startswith("#") and not (page.parent / t.partition("#")[0]).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_flags_settings_and_presets_in_the_text_exist(page: Path, flags: set[str]) -> None:
+    settings = {path for path, *_ in fields_of(RunConfig)}
+    sections = {path.partition(".")[0] for path in settings if "." in path}
+    for code in CODE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if match := re.match(r"unpaired (\w+)", code):
+            assert match[1] in COMMANDS, code
+        unknown = [f for f in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code) if f not in flags]
+        assert unknown == [], code
+        path = re.sub(r"^--set |[\"']|=.*$", "", code)
+        if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", path) and path.partition(".")[0] in sections:
+            assert path in settings, code
+        if re.fullmatch(r"munit-\w+", code):
+            assert code in PRESETS, code
+
+
+@pytest.fixture(scope="module")
+def flags() -> set[str]:
+    """Every flag of every command, and those of other programs that the pages name."""
+    others = {"--shm-size", "--randomly-seed", "--exclude-editable", "--debug", "--help", "--logdir"}
+    return others | {flag for command in COMMANDS for flag in flags_of(command)}
+
+
+def flags_of(command: str) -> set[str]:
+
+    app = build_app()[command]
+    apps = [app, *(app[name] for name in app if not name.startswith("-"))]
+    return {name for one in apps for argument in one.assemble_argument_collection() for name in argument.names}
+
+
+class TestTheRunnerItself:
+    """A page that is wrong has to fail."""
+
+    @pytest.mark.parametrize(
+        ("kind", "text"),
+        [
+            ("bash", "rm -rf runs"),
+            ("bash", "unpaired config no.such.setting"),
+            ("bash", "make no-such-target"),
+            ("python", "raise SystemExit(1)"),
+            ("yaml", "stepz: 5"),
+            ("text", "$ unpaired doctor"),
+            ("", "unpaired doctor"),
+        ],
+    )
+    def test_wrong_blocks_fail(self, kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises((AssertionError, SystemExit, subprocess.CalledProcessError)):
+            run_block(Block(kind, text, 1))
+
+    def test_blocks_are_found(self, tmp_path: Path) -> None:
+        page = tmp_path / "page.md"
+        page.write_text("# x\n\n```bash\nunpaired config \\\n  data  # why\n# only this\n```\n", encoding="utf-8")
+        (block,) = blocks(page)
+        assert (block.kind, block.line) == ("bash", 3)
+        assert list(shell_lines(block.text)) == ["unpaired config data"]
+
+    def test_the_most_used_pages_are_checked(self) -> None:
+        assert {"README.md", "docs/getting_started.md"} <= {name_of(page) for page in PAGES}
+        assert sum(len(list(blocks(page))) for page in PAGES) > 15
