@@ -16,6 +16,7 @@ import unpaired.demo
 from unpaired.cli.demo import GRID_NAME
 from unpaired.errors import UserError
 
+pytestmark = pytest.mark.xdist_group("demo")  # one process, so that the demo runs once
 ARCHIVE = Path(unpaired.demo.__file__).with_name("pictures.zip")
 
 
