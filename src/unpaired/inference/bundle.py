@@ -1,0 +1,242 @@
+"""A trained translator as files: its weights, what they are, and a model card.
+
+A bundle folder holds `model.safetensors`, `config.json` and `README.md` (and `discriminators.safetensors` when they
+were imported). Run folders and checkpoint files open to the same `Bundle`, so that whatever uses a model knows one type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from unpaired import tensorfile
+from unpaired.config import RunConfig, to_dict, validate
+from unpaired.errors import UsageError, UserError, did_you_mean
+from unpaired.inference.card import model_card
+from unpaired.inference.facts import CONFIG_NAME, FORMAT, WEIGHTS_NAME, BundleConfig, DomainNames, PicturesConfig
+from unpaired.models import MODELS, ModelConfig
+
+DISCRIMINATORS_NAME = "discriminators.safetensors"
+CARD_NAME = "README.md"
+_NUM_KEYS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The generators' weights (names as in `TranslationNetworks`' state dict) and what is known about them."""
+
+    config: BundleConfig
+    weights: Mapping[str, Tensor]
+    discriminators: Mapping[str, Tensor] | None = None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights: the same for a run's checkpoint and for the bundle made of it."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.weights.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def build_networks(self) -> nn.Module:
+        """The generators with these weights, on the CPU, in eval mode: a `TranslationNetworks` module."""
+        with torch.device("meta"):  # no time is spent on drawing weights that are replaced at once
+            networks = _generators(self.config.model)
+        networks.to_empty(device="cpu").load_state_dict(dict(self.weights))
+        return networks.eval().requires_grad_(False)
+
+
+def check_fit(model: ModelConfig, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Raise a `UserError` that names the first tensors of `source` whose name or shape is not the model's."""
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in _generators(model).state_dict().items()}
+    differences = [f"{name} is missing" for name in expected if name not in weights]
+    differences += [f"{name} is not known" for name in weights if name not in expected]
+    differences += [
+        f"{name} is {list(weights[name].shape)}, expected {list(shape)}"
+        for name, shape in expected.items()
+        if name in weights and weights[name].shape != shape
+    ]
+    if differences:
+        raise UserError(
+            f"{source}: the weights do not fit the config in {len(differences)} tensors: "
+            + "; ".join(differences[:_NUM_KEYS_SHOWN]),
+            "Weights and config come from different models: put back the file that belongs to it.",
+        )
+
+
+def open_model(path: Path, *, raw: bool = False) -> Bundle:
+    """The trained model at `path`: a run folder (its last checkpoint), a checkpoint file or a bundle folder.
+
+    The moving average of the weights is taken where there is one, the `raw` weights on request.
+    Raises `UserError` when there is no model, or its files are torn, from elsewhere or do not fit together.
+    """
+    if path.is_file():
+        return _open_file(path, raw=raw)
+    if not path.exists():
+        raise _missing(path)
+    if (path / CONFIG_NAME).is_file():
+        return read_bundle(path, raw=raw)
+    if (path / "checkpoints").is_dir() or (path / "config.yaml").is_file():
+        return _read_run(path, raw=raw)
+    raise UserError(f"{path}: is neither a run folder nor a bundle", _way_out_of_folder(path))
+
+
+def read_bundle(folder: Path, *, raw: bool = False) -> Bundle:
+    """The bundle in `folder`. Raises `UserError` when its files are torn, do not fit or are not the `raw` weights."""
+    config = validate(BundleConfig, _read_json(folder / CONFIG_NAME), str(folder / CONFIG_NAME))
+    if raw and config.weights != "raw":
+        raise UserError(
+            f"{folder}: --raw: this bundle holds only the averaged ({config.weights}) weights",
+            "Leave --raw out, or name the run folder that the bundle was made of.",
+        )
+    header, weights = tensorfile.read(folder / WEIGHTS_NAME)
+    if header.get("kind") != "bundle":
+        raise UserError(
+            f"{folder / WEIGHTS_NAME}: holds a {header.get('kind', 'file of unknown kind')}, not a bundle's weights",
+            "Put back the bundle's own file, or make the bundle again: unpaired bundle RUN --out DIR.",
+        )
+    check_fit(config.model, weights, folder / WEIGHTS_NAME)
+    return Bundle(config, weights)
+
+
+def write_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write `bundle` with its model card as the new folder `folder`, which appears only when it is complete.
+
+    Raises `UsageError` when `folder` exists and holds something, `UserError` when it cannot be written.
+    """
+    check_bundle_folder(folder)
+    folder = folder.resolve()
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        _write_files(bundle, partial, folder.name)
+        if folder.exists():
+            folder.rmdir()  # empty, as checked; Windows cannot rename over it
+        partial.replace(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error})", "Choose another folder with --out.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_bundle_folder(folder: Path) -> None:
+    """Raise `UsageError` when a bundle cannot be written to `folder` because something is there."""
+    if folder.is_file():
+        raise UsageError(f"--out {folder}: is a file", "Name a folder that does not exist yet.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"--out {folder}: exists and is not empty", "Name a folder that does not exist yet.")
+
+
+def _open_file(path: Path, *, raw: bool) -> Bundle:
+    if path.suffix in (".pt", ".pth"):
+        raise UserError(
+            f"{path}: is a PyTorch file", f"To use a reference's: unpaired import munit {path} --out BUNDLE"
+        )
+    if path.name in (WEIGHTS_NAME, CONFIG_NAME) and (path.parent / CONFIG_NAME).is_file():
+        return read_bundle(path.parent, raw=raw)
+    return _read_checkpoint(path, raw=raw)
+
+
+def _read_run(run: Path, *, raw: bool) -> Bundle:
+    folder = run / "checkpoints"
+    last = folder / "last.safetensors"
+    snapshots = sorted(folder.glob("step-*.safetensors"))
+    latest = f"Its latest snapshot is {snapshots[-1]}: name that file." if snapshots else ""
+    if not last.is_file():
+        raise UserError(
+            f"{run}: this run has no checkpoint yet ({last} is missing)",
+            latest or f"Train it first, or go on with it: unpaired train --resume {run}",
+        )
+    try:
+        return _read_checkpoint(last, raw=raw)
+    except UserError as error:
+        if not latest:
+            raise
+        raise UserError(error.problems[0].message, latest) from error
+
+
+def _read_checkpoint(path: Path, *, raw: bool) -> Bundle:
+    header, tensors = tensorfile.read(path, lambda name: name.startswith(("ema.", "generators.")))
+    if header.get("kind") != "checkpoint" or header.get("format") != 1:
+        raise UserError(
+            f"{path}: holds a {header.get('kind')} of format {header.get('format')}, not a checkpoint of format 1",
+            "Name a run folder, a checkpoint in its checkpoints/, or a bundle folder.",
+        )
+    run = validate(RunConfig, header["config"], f"{path}: config")
+    ema = tensorfile.under(tensors, "ema.")
+    averaged = bool(ema) and not raw
+    weights = ema if averaged else tensorfile.under(tensors, "generators.")
+    check_fit(run.model, weights, path)
+    return Bundle(_facts_of_run(run, path, header, "ema" if averaged else "raw"), weights)
+
+
+def _facts_of_run(run: RunConfig, path: Path, header: Mapping[str, Any], kind: Literal["ema", "raw"]) -> BundleConfig:
+    is_run = path.parent.name == "checkpoints"
+    return BundleConfig(
+        format=FORMAT,
+        model=run.model,
+        data=PicturesConfig(size=run.data.size, resize=run.data.resize, background=run.data.background),
+        weights=kind,
+        step=header["step"],
+        domains=DomainNames(a=_domain_name(run.data.a, "a"), b=_domain_name(run.data.b, "b")),
+        source=f"run {path.resolve().parent.parent.name}" if is_run else f"checkpoint {path.name}",
+        versions=header["versions"],
+    )
+
+
+def _domain_name(folder: str | None, domain: str) -> str:
+    """What the pictures of `folder` show, as far as its name tells; trainA of cats2dogs is `cats2dogs A`."""
+    path = PureWindowsPath(folder or domain)  # takes / and \\ alike, so that runs can move between systems
+    if path.name.lower() == f"train{domain}" and path.parent.name:
+        return f"{path.parent.name} {domain.upper()}"
+    return path.name or domain
+
+
+def _missing(path: Path) -> UserError:
+    if str(path) == "demo":
+        return UserError(
+            "demo: no ready-made demo model is shipped yet",
+            "`unpaired demo` trains one in minutes; then name the run folder that it prints.",
+        )
+    siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, siblings)
+    way_out = "Name a run folder, a checkpoint file or a bundle folder."
+    return UserError(f"{path}: there is no such model", hint if hint.startswith("Did") else way_out)
+
+
+def _way_out_of_folder(path: Path) -> str:
+    runs = sorted(p.parent for p in path.glob("*/config.yaml"))
+    if runs:
+        return f"It holds {len(runs)} run folders; the latest is {runs[-1]}."
+    return "Name a folder that `unpaired train`, `unpaired bundle` or `unpaired import` wrote."
+
+
+def _write_files(bundle: Bundle, folder: Path, name: str) -> None:
+    header = {"kind": "bundle", "format": bundle.config.format}
+    tensorfile.write(folder / WEIGHTS_NAME, bundle.weights, header)
+    if bundle.discriminators is not None:
+        tensorfile.write(folder / DISCRIMINATORS_NAME, bundle.discriminators, header)
+    num_parameters = sum(tensor.numel() for tensor in bundle.weights.values())
+    (folder / CARD_NAME).write_text(model_card(bundle.config, name, num_parameters), encoding="utf-8")
+    text = json.dumps(to_dict(bundle.config), indent=2, ensure_ascii=False)
+    (folder / CONFIG_NAME).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _generators(model: ModelConfig) -> nn.Module:
+    return MODELS[model.name].load_method().build_generators(model)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error})", "Copy the bundle again.") from error

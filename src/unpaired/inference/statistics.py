@@ -1,0 +1,102 @@
+"""Normalization with statistics that were measured elsewhere: what makes the tiles of a large picture fit together.
+
+Instance norm, AdaIN and layer norm use the mean and variance of the whole picture. A tile has others, so tiles that are
+translated one by one differ in colour. Both modes here replace these statistics while the networks run, from outside:
+the networks do not know of tiles. They work on torch's functions `instance_norm`, `batch_norm` (as AdaIN uses it),
+`group_norm` and `var_mean`; a norm that computes its statistics in another way would need its function added below.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and biased variance of one norm: (1, K, 1) each, K statistics a picture (channels, groups or 1)."""
+
+    mean: Tensor
+    variance: Tensor
+
+
+class _Statistics(TorchFunctionMode):
+    """Replaces the statistics of every norm that is computed inside the `with` block."""
+
+    def __init__(self, num_pictures: int) -> None:
+        super().__init__()
+        self.num_pictures = num_pictures  # AdaIN hides it: it works on (1, N·C, H, W)
+
+    @abstractmethod
+    def moments(self, values: Tensor) -> Moments:
+        """The statistics to use for `values`: (N, K, L), L numbers for each of K statistics of each picture."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.var_mean:
+            return self._var_mean(*args, **kwargs)
+        if func in (functional.instance_norm, functional.batch_norm, functional.group_norm):
+            call = inspect.signature(func).bind(*args, **kwargs)
+            call.apply_defaults()
+            if call.arguments.get("use_input_stats", True) and call.arguments.get("training", True):
+                return self._normalized(call.arguments)
+        return func(*args, **kwargs)
+
+    def _normalized(self, call: Mapping[str, Any]) -> Tensor:
+        pictures = call["input"].reshape(self.num_pictures, -1, *call["input"].shape[2:])  # (N, C, H, W)
+        num_channels = pictures.shape[1]
+        num_statistics = call.get("num_groups", num_channels)
+        moments = self.moments(pictures.reshape(self.num_pictures, num_statistics, -1))
+        repeats = num_channels // num_statistics
+        gain = torch.rsqrt(moments.variance + call["eps"]).repeat_interleave(repeats, dim=1).view(1, -1, 1, 1)
+        if call["weight"] is not None:  # (C,), or (N·C,) as AdaIN gives it
+            gain = gain * call["weight"].view(-1, num_channels, 1, 1)
+        shift = -moments.mean.repeat_interleave(repeats, dim=1).view(1, -1, 1, 1) * gain
+        if call["bias"] is not None:
+            shift = shift + call["bias"].view(-1, num_channels, 1, 1)
+        return torch.addcmul(shift, pictures, gain).view(call["input"].shape)
+
+    def _var_mean(self, x: Tensor, dim: Sequence[int], *, keepdim: bool, **_: Any) -> tuple[Tensor, Tensor]:
+        """As `torch.var_mean` of each picture; Bessel's correction is left out, it is below 1e-6 for whole pictures."""
+        assert tuple(dim) == (1, 2, 3), f"statistics over {dim} are not known here"
+        assert keepdim, "statistics without keepdim are not known here"
+        moments = self.moments(x.reshape(len(x), 1, -1))
+        shape = (len(x), 1, 1, 1)
+        return moments.variance.view(-1, 1, 1, 1).expand(shape), moments.mean.view(-1, 1, 1, 1).expand(shape)
+
+
+class JointStatistics(_Statistics):
+    """Every norm takes its statistics over all pictures of the batch together, as if they were one picture."""
+
+    def __init__(self, num_pictures: int) -> None:
+        super().__init__(num_pictures)
+        self.measured: list[Moments] = []
+        """The statistics of each norm, in the order of the calls."""
+
+    def moments(self, values: Tensor) -> Moments:
+        """Mean and variance over the batch."""
+        variance, mean = torch.var_mean(values.float(), dim=(0, 2), correction=0, keepdim=True)
+        self.measured.append(Moments(mean, variance))
+        return self.measured[-1]
+
+
+class FixedStatistics(_Statistics):
+    """Every norm uses the `given` statistics, one after the other."""
+
+    def __init__(self, given: Sequence[Moments], num_pictures: int = 1) -> None:
+        super().__init__(num_pictures)
+        self._given = iter(given)
+
+    def moments(self, values: Tensor) -> Moments:  # noqa: ARG002  it is what the given ones replace
+        """The next of the given statistics."""
+        return next(self._given)
