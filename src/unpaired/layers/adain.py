@@ -10,7 +10,7 @@ def adain(x: Tensor, bias: Tensor, scale: Tensor, eps: float = 1e-5) -> Tensor:
     """`x` with each channel of each sample normalized, then multiplied by `scale` and shifted by `bias`.
 
     Shapes: x (N, C, H, W); bias and scale (N, C). Biased variance over H and W. `scale` is used as it is: no 1 + scale.
-    Source: MUNIT (ECCV 2018), eq. 7, AdaIN(z, γ, β) with γ = scale and β = bias.
+    Source: MUNIT (ECCV 2018), section 5.1: AdaIN(z, γ, β) with γ = `scale` and β = `bias`.
     """
     num, channels, height, width = x.shape
     one_sample = x.reshape(
