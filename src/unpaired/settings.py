@@ -1,9 +1,9 @@
-"""Building blocks of the typed configuration: documented fields and common types. Imports neither torch nor pydantic."""
+"""Building blocks of the typed configuration: documented fields, common types. Imports neither torch nor pydantic."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Interval
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def setting(default: T, doc: str) -> T:
     """A dataclass field with a default and one line that `unpaired config` shows for it."""
-    return cast(T, field(default=default, metadata={"doc": doc}))
+    return field(default=default, metadata={"doc": doc})
 
 
 def required(doc: str) -> Any:
