@@ -23,10 +23,10 @@ def demo(
 ) -> int:
     """Train a small model on bundled pictures (edges of emoji, and other emoji in colour) and show what it does."""
     from unpaired import presets
-    from unpaired.cli.train_plan import TrainCall, flag_overrides, prepare, start
     from unpaired.config import override
     from unpaired.demo import unpack
     from unpaired.errors import raise_if_any
+    from unpaired.training.job import TrainCall, flag_overrides, prepare, start
     from unpaired.training.logs import say
 
     flags = flag_overrides({"steps": steps, "seed": seed})

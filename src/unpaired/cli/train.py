@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from unpaired.cli.train_plan import TrainCall
+    from unpaired.training.job import TrainCall
 
 
 def train(
@@ -34,7 +34,7 @@ def train(
     dry_run: Annotated[bool, Parameter(help="Only say what it would do and take.", negative="")] = False,
 ) -> int:
     """Train a translator between two folders of pictures."""
-    from unpaired.cli.train_plan import TrainCall, flag_overrides
+    from unpaired.training.job import TrainCall, flag_overrides
 
     call = TrainCall(
         folders=folders,
@@ -61,11 +61,10 @@ def train(
 
 
 def _dry_run(call: TrainCall) -> int:
-    from unpaired.training.plan import describe, make_plan
-
-    from unpaired.cli.train_plan import prepare
     from unpaired.training.engine import Engine
+    from unpaired.training.job import prepare
     from unpaired.training.logs import say
+    from unpaired.training.plan import describe, make_plan
 
     job = prepare(call)
     engine = Engine(job.config.device, job.config.precision)
@@ -74,6 +73,6 @@ def _dry_run(call: TrainCall) -> int:
 
 
 def _train(call: TrainCall) -> int:
-    from unpaired.cli.train_plan import prepare, start
+    from unpaired.training.job import prepare, start
 
     return start(prepare(call)).exit_code

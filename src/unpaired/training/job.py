@@ -1,4 +1,4 @@
-"""From what was typed after `unpaired train` to a job that can start, with all problems of the call together."""
+"""From what was asked for to a training that can start, with all problems of the call together."""
 
 from __future__ import annotations
 
