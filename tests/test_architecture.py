@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "faces": FOUNDATION | {"tensorfile", "layers"},
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "faces"},
-    "training": CONFIG | {"tensorfile", "data", "models"},
+    "training": CONFIG | {"tensorfile", "data", "models", "inference"},  # a run may start from a bundle
     "inference": CONFIG | {"tensorfile", "data", "models"},
     "metrics": CONFIG | {"tensorfile", "data", "models", "inference"},
     "demo": FOUNDATION,

@@ -151,7 +151,7 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
-def run_block(block: Block) -> None:
+def check_block(block: Block) -> None:
     if block.kind == "bash":
         for line in shell_lines(block.text):
             program, *words = shlex.split(line)
@@ -173,7 +173,7 @@ def run_block(block: Block) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_of_a_page_runs(page: Path, stage: Path) -> None:
     for block in blocks(page):
-        run_block(block)
+        check_block(block)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -231,7 +231,7 @@ class TestTheRunnerItself:
     def test_wrong_blocks_fail(self, kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         with pytest.raises((AssertionError, SystemExit, subprocess.CalledProcessError)):
-            run_block(Block(kind, text, 1))
+            check_block(Block(kind, text, 1))
 
     def test_blocks_are_found(self, tmp_path: Path) -> None:
         page = tmp_path / "page.md"

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from unpaired.models.base import Grid
+    from unpaired.training.job import Job
 
 NUM_INPUTS = 8
 NUM_STYLES = 5
@@ -37,39 +38,36 @@ def demo(
     say(f"Watch it in {_page(job.run_folder)}")
     result = start(job)
     if result.exit_code == 0:
-        _show_translations(result.folder, data, result.step, job.config.seed)
+        _show_translations(job, result.step)
         say("\n".join(_last_words(result.folder, data)))
     return result.exit_code
 
 
-def _show_translations(run: Path, data: Path, step: int, seed: int) -> None:
+def _show_translations(job: Job, step: int) -> None:
     """Put translations of held-out pictures on the page of the run."""
     from unpaired.training.page import write_page
     from unpaired.training.runs import RunFolder
     from unpaired.training.samples import write_grids
 
-    pictures = sorted((data / "testA").iterdir())
-    chosen = [pictures[(2 * i + 1) * len(pictures) // (2 * NUM_INPUTS)] for i in range(NUM_INPUTS)]
-    write_grids([_translations(run, chosen, seed)], RunFolder(run).samples, step)
-    write_page(run)
+    write_grids([_translations(job)], RunFolder(job.run_folder).samples, step)
+    write_page(job.run_folder)
 
 
-def _translations(run: Path, pictures: list[Path], seed: int) -> Grid:
-    """`pictures` of edges, each followed by its translations in the same few random styles."""
+def _translations(job: Job) -> Grid:
+    """Held-out edges, each followed by its translations in the same few random styles."""
     import torch
 
-    import unpaired
-    from unpaired.data.images import read_picture, to_tensor
+    from unpaired.data.loader import fixed_pictures
+    from unpaired.inference.translator import load
     from unpaired.models.base import Grid
 
-    translator = unpaired.load(run)
-    rows = []
-    for path in pictures:
-        picture = read_picture(path, background=(255, 255, 255))
-        translated = translator.translate(picture, to="b", num_styles=NUM_STYLES, seed=seed)
-        rows.append(torch.stack([to_tensor(p) for p in (picture, *translated)]))
+    translator = load(job.run_folder, device=job.config.device)
+    edges = fixed_pictures(job.folders.test_a, job.config.data, NUM_INPUTS)
+    styles = translator.draw_styles(NUM_STYLES, job.config.seed)
+    translated = [pictures.cpu() for pictures in translator.variants(edges, "b", styles)]
     labels = ("input", *(f"style {number}" for number in range(1, NUM_STYLES + 1)))
-    return Grid(GRID_NAME, "Held-out edges, each translated in five random styles", torch.stack(rows), labels)
+    title = f"Translations: held-out edges, each in {NUM_STYLES} random styles"
+    return Grid(GRID_NAME, title, torch.stack([edges, *translated], dim=1), labels)
 
 
 def _last_words(run: Path, data: Path) -> list[str]:
