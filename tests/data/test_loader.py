@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice
@@ -15,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired.config import DataConfig
+from unpaired.data import loader
 from unpaired.data.folders import PictureFolders
 from unpaired.data.loader import fixed_pictures, training_batches
 from unpaired.errors import UserError
@@ -64,6 +67,12 @@ def test_batches_are_the_same_however_they_are_loaded(noisy: PictureFolders, set
     kept = batches(noisy, 12)
     assert are_equal(batches(noisy, 12, **settings), kept)
     assert are_equal(batches(noisy, 7, start_step=5, **settings), kept[5:])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is the only way there")
+def test_batches_are_the_same_from_spawned_workers(noisy: PictureFolders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_process_context", lambda: multiprocessing.get_context("spawn"))
+    assert are_equal(batches(noisy, 5, **WITH_WORKERS), batches(noisy, 5))
 
 
 def test_a_later_start_goes_on_where_an_earlier_one_stopped(noisy: PictureFolders) -> None:
@@ -193,11 +202,34 @@ def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures) -> N
 def test_a_killed_worker_is_reported_with_a_way_out(pictures: Pictures) -> None:
     endless = with_two_workers(plain(pictures, 2, 2))
     next(endless)
-    for process in loading_processes():
-        process.kill()
+    loading_processes()[0].kill()
     with pytest.raises(UserError, match=r"data\.workers=0"):
         list(islice(endless, 50))
     assert not loading_processes()
+
+
+UNGUARDED = """
+from pathlib import Path
+from unpaired.config import DataConfig
+from unpaired.data.folders import PictureFolders
+from unpaired.data.loader import training_batches
+x = [Path("x.png")]
+next(training_batches(PictureFolders(a=x, b=x), DataConfig(workers=1), batch_size=1, seed=0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it may wait for its processes there")
+def test_a_script_that_cannot_start_processes_is_told_why() -> None:
+    ran = subprocess.run([sys.executable, "-"], input=UNGUARDED, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert 'below `if __name__ == "__main__":`' in ran.stderr
+
+
+def test_a_bug_in_a_worker_is_not_blamed_on_memory(pictures: Pictures) -> None:
+    folders = plain(pictures, 2, 2)
+    data = DataConfig(size=(99, 99), resize="none", workers=1)  # open_folders refuses these pictures
+    with pytest.raises(AssertionError):
+        next(training_batches(folders, data, batch_size=1, seed=0))
 
 
 def test_fixed_pictures_are_evenly_spaced(pictures: Pictures) -> None:

@@ -7,7 +7,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
@@ -114,22 +114,41 @@ def _from_workers(dataset: StepDataset, start_step: int, num_workers: int) -> Ge
         multiprocessing_context=_process_context(),
         generator=torch.Generator(),  # a loader draws a seed for its workers: not from the generator of the training
     )
-    iterator = iter(loader)
     try:
-        yield from iterator
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        with _running(loader) as batches:
+            yield from batches
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
             raise
-        raise UserError(
-            f"A process that loads pictures has ended ({error})",
-            "Perhaps memory ran out: use fewer (--set data.workers=1), or none (--set data.workers=0).",
-        ) from error
+        raise _lost_process(error) from error
+
+
+@contextlib.contextmanager
+def _running(loader: DataLoader[Any]) -> Iterator[Iterator[Any]]:
+    """The batches of `loader`, whose processes end with the block."""
+    with _interrupts_held():
+        batches = iter(loader)
+    try:
+        yield batches
     finally:
-        iterator._shutdown_workers()  # type: ignore[attr-defined]  # an exception would keep it alive otherwise
+        batches._shutdown_workers()  # type: ignore[attr-defined]  # an exception would keep them alive otherwise
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started in the block never see Ctrl-C, not even while they start; this one sees it after the block."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _process_context() -> BaseContext:
-    """How worker processes start. A plain fork of a process with threads (progress line, BLAS, CUDA) may hang."""
+    """How worker processes start: not by a fork of this process, whose threads (BLAS, CUDA, progress) could hang it."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -138,7 +157,7 @@ def _process_context() -> BaseContext:
 
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001  the signature is the loader's
-    """Leave Ctrl-C to the main process, which finishes its step and saves."""
+    """Leave Ctrl-C to the main process, which finishes its step and saves. Where it cannot be held, this has to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -150,6 +169,14 @@ def _unchanged(batch: Any) -> Any:
 def _floats(pictures: Bytes, pin_memory: bool) -> Tensor:
     batch = scaled(torch.from_numpy(pictures))
     return batch.pin_memory() if pin_memory else batch
+
+
+def _lost_process(error: Exception) -> UserError:
+    return UserError(
+        f"A process that loads pictures has ended ({str(error).strip() or type(error).__name__})",
+        "Perhaps memory ran out: use fewer (--set data.workers=1) or none (--set data.workers=0).\n"
+        '  In a Python script of your own, call it below `if __name__ == "__main__":`.',
+    )
 
 
 def _lost_picture(bad: BadPicture) -> UserError:
