@@ -1,7 +1,7 @@
 """A trained translator as files: its weights, what they are, and a model card.
 
 A bundle folder holds `model.safetensors`, `config.json` and `README.md` (and `discriminators.safetensors` when they
-were imported). Run folders and checkpoint files open to the same `Bundle`, so that whatever uses a model knows one type.
+were imported). Run folders and checkpoint files open to the same `Bundle`: whatever uses a model knows one type.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from unpaired import tensorfile
 from unpaired.config import RunConfig, to_dict, validate
-from unpaired.errors import UsageError, UserError, did_you_mean
+from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
 from unpaired.inference.card import model_card
 from unpaired.inference.facts import CONFIG_NAME, FORMAT, WEIGHTS_NAME, BundleConfig, DomainNames, PicturesConfig
 from unpaired.models import MODELS, ModelConfig
@@ -32,12 +33,16 @@ _NUM_KEYS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Bundle:
-    """The generators' weights (names as in `TranslationNetworks`' state dict) and what is known about them."""
+    """The generators' weights (names as in `TranslationNetworks`' state dict) and what is known about them.
+
+    `discriminators` are there when they were asked for and the files hold them.
+    """
 
     config: BundleConfig
     weights: Mapping[str, Tensor]
     discriminators: Mapping[str, Tensor] | None = None
 
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the weights: the same for a run's checkpoint and for the bundle made of it."""
         digest = hashlib.sha256()
@@ -54,10 +59,10 @@ class Bundle:
         return networks.eval().requires_grad_(False)
 
 
-def check_fit(model: ModelConfig, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Raise a `UserError` that names the first tensors of `source` whose name or shape is not the model's."""
+def check_fit(build: Callable[[], nn.Module], weights: Mapping[str, Tensor], source: Path) -> None:
+    """Raise a `UserError` that names the first tensors of `source` whose name or shape is not that of the networks."""
     with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in _generators(model).state_dict().items()}
+        expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
     differences = [f"{name} is missing" for name in expected if name not in weights]
     differences += [f"{name} is not known" for name in weights if name not in expected]
     differences += [
@@ -73,24 +78,25 @@ def check_fit(model: ModelConfig, weights: Mapping[str, Tensor], source: Path) -
         )
 
 
-def open_model(path: Path, *, raw: bool = False) -> Bundle:
+def open_model(path: Path, *, raw: bool = False, with_discriminators: bool = False) -> Bundle:
     """The trained model at `path`: a run folder (its last checkpoint), a checkpoint file or a bundle folder.
 
-    The moving average of the weights is taken where there is one, the `raw` weights on request.
+    The moving average of the weights is taken where there is one, the `raw` weights on request; discriminators, which
+    only training needs, when they are asked for and there.
     Raises `UserError` when there is no model, or its files are torn, from elsewhere or do not fit together.
     """
     if path.is_file():
-        return _open_file(path, raw=raw)
+        return _open_file(path, raw, with_discriminators)
     if not path.exists():
         raise _missing(path)
     if (path / CONFIG_NAME).is_file():
-        return read_bundle(path, raw=raw)
+        return read_bundle(path, raw, with_discriminators)
     if (path / "checkpoints").is_dir() or (path / "config.yaml").is_file():
-        return _read_run(path, raw=raw)
+        return _read_run(path, raw, with_discriminators)
     raise UserError(f"{path}: is neither a run folder nor a bundle", _way_out_of_folder(path))
 
 
-def read_bundle(folder: Path, *, raw: bool = False) -> Bundle:
+def read_bundle(folder: Path, raw: bool = False, with_discriminators: bool = False) -> Bundle:
     """The bundle in `folder`. Raises `UserError` when its files are torn, do not fit or are not the `raw` weights."""
     config = validate(BundleConfig, _read_json(folder / CONFIG_NAME), str(folder / CONFIG_NAME))
     if raw and config.weights != "raw":
@@ -98,14 +104,11 @@ def read_bundle(folder: Path, *, raw: bool = False) -> Bundle:
             f"{folder}: --raw: this bundle holds only the averaged ({config.weights}) weights",
             "Leave --raw out, or name the run folder that the bundle was made of.",
         )
-    header, weights = tensorfile.read(folder / WEIGHTS_NAME)
-    if header.get("kind") != "bundle":
-        raise UserError(
-            f"{folder / WEIGHTS_NAME}: holds a {header.get('kind', 'file of unknown kind')}, not a bundle's weights",
-            "Put back the bundle's own file, or make the bundle again: unpaired bundle RUN --out DIR.",
-        )
-    check_fit(config.model, weights, folder / WEIGHTS_NAME)
-    return Bundle(config, weights)
+    weights = _read_weights(folder / WEIGHTS_NAME, lambda: _generators(config.model))
+    path = folder / DISCRIMINATORS_NAME
+    if not (with_discriminators and path.exists()):
+        return Bundle(config, weights)
+    return Bundle(config, weights, _read_weights(path, lambda: _discriminators(config.model)))
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -113,7 +116,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
 
     Raises `UsageError` when `folder` exists and holds something, `UserError` when it cannot be written.
     """
-    check_bundle_folder(folder)
+    raise_if_any(bundle_folder_problem(folder))
     folder = folder.resolve()
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
@@ -128,25 +131,38 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_bundle_folder(folder: Path) -> None:
-    """Raise `UsageError` when a bundle cannot be written to `folder` because something is there."""
+def bundle_folder_problem(folder: Path) -> list[Problem]:
+    """Why a bundle cannot be written to `folder`, as far as what is there tells."""
+    hint = "Name a folder that does not exist yet."
     if folder.is_file():
-        raise UsageError(f"--out {folder}: is a file", "Name a folder that does not exist yet.")
+        return [Problem(f"--out {folder}: is a file", hint)]
     if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"--out {folder}: exists and is not empty", "Name a folder that does not exist yet.")
+        return [Problem(f"--out {folder}: exists and is not empty", hint)]
+    return []
 
 
-def _open_file(path: Path, *, raw: bool) -> Bundle:
+def _read_weights(path: Path, build: Callable[[], nn.Module]) -> Mapping[str, Tensor]:
+    header, weights = tensorfile.read(path)
+    if header.get("kind") != "bundle":
+        raise UserError(
+            f"{path}: holds a {header.get('kind', 'file of unknown kind')}, not a bundle's weights",
+            "Put back the bundle's own file, or make the bundle again: unpaired bundle RUN --out DIR.",
+        )
+    check_fit(build, weights, path)
+    return weights
+
+
+def _open_file(path: Path, raw: bool, with_discriminators: bool) -> Bundle:
     if path.suffix in (".pt", ".pth"):
         raise UserError(
             f"{path}: is a PyTorch file", f"To use a reference's: unpaired import munit {path} --out BUNDLE"
         )
     if path.name in (WEIGHTS_NAME, CONFIG_NAME) and (path.parent / CONFIG_NAME).is_file():
-        return read_bundle(path.parent, raw=raw)
-    return _read_checkpoint(path, raw=raw)
+        return read_bundle(path.parent, raw, with_discriminators)
+    return _read_checkpoint(path, raw, with_discriminators)
 
 
-def _read_run(run: Path, *, raw: bool) -> Bundle:
+def _read_run(run: Path, raw: bool, with_discriminators: bool) -> Bundle:
     folder = run / "checkpoints"
     last = folder / "last.safetensors"
     snapshots = sorted(folder.glob("step-*.safetensors"))
@@ -157,15 +173,16 @@ def _read_run(run: Path, *, raw: bool) -> Bundle:
             latest or f"Train it first, or go on with it: unpaired train --resume {run}",
         )
     try:
-        return _read_checkpoint(last, raw=raw)
+        return _read_checkpoint(last, raw, with_discriminators)
     except UserError as error:
         if not latest:
             raise
         raise UserError(error.problems[0].message, latest) from error
 
 
-def _read_checkpoint(path: Path, *, raw: bool) -> Bundle:
-    header, tensors = tensorfile.read(path, lambda name: name.startswith(("ema.", "generators.")))
+def _read_checkpoint(path: Path, raw: bool, with_discriminators: bool) -> Bundle:
+    parts = ("ema.", "generators.", "discriminators.") if with_discriminators else ("ema.", "generators.")
+    header, tensors = tensorfile.read(path, lambda name: name.startswith(parts))
     if header.get("kind") != "checkpoint" or header.get("format") != 1:
         raise UserError(
             f"{path}: holds a {header.get('kind')} of format {header.get('format')}, not a checkpoint of format 1",
@@ -175,8 +192,9 @@ def _read_checkpoint(path: Path, *, raw: bool) -> Bundle:
     ema = tensorfile.under(tensors, "ema.")
     averaged = bool(ema) and not raw
     weights = ema if averaged else tensorfile.under(tensors, "generators.")
-    check_fit(run.model, weights, path)
-    return Bundle(_facts_of_run(run, path, header, "ema" if averaged else "raw"), weights)
+    check_fit(lambda: _generators(run.model), weights, path)
+    facts = _facts_of_run(run, path, header, "ema" if averaged else "raw")
+    return Bundle(facts, weights, tensorfile.under(tensors, "discriminators.") or None)
 
 
 def _facts_of_run(run: RunConfig, path: Path, header: Mapping[str, Any], kind: Literal["ema", "raw"]) -> BundleConfig:
@@ -233,6 +251,10 @@ def _write_files(bundle: Bundle, folder: Path, name: str) -> None:
 
 def _generators(model: ModelConfig) -> nn.Module:
     return MODELS[model.name].load_method().build_generators(model)
+
+
+def _discriminators(model: ModelConfig) -> nn.Module:
+    return MODELS[model.name].load_method()(model).discriminators
 
 
 def _read_json(path: Path) -> Any:

@@ -85,7 +85,8 @@ def estimate_statistics(
 
     def measure(pictures: Tensor) -> list[Moments]:
         styles = None if style is None else style.expand(len(pictures), -1)
-        with JointStatistics(len(pictures)) as joint:
+        joint = JointStatistics(len(pictures))
+        with joint:
             networks.translate(pictures.to(device), to, styles)
         return joint.measured
 

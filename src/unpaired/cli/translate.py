@@ -1,0 +1,84 @@
+"""`unpaired translate`: find everything that is wrong, then translate pictures to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def translate(
+    model: Path,
+    inputs: Annotated[tuple[Path, ...], Parameter(help="Pictures, and folders of pictures with sub-folders.")] = (),
+    /,
+    *,
+    to: Annotated[str, Parameter(help="Domain to translate to: a or b.")],
+    styles: Annotated[str | None, Parameter(help="Random styles of each picture (1).")] = None,
+    style: Annotated[
+        tuple[Path, ...], Parameter(help="Example pictures of the target domain: their styles.", consume_multiple=True)
+    ] = (),
+    style_code: Annotated[
+        tuple[Path, ...], Parameter(help="Files of --save-styles, or results of this command.", consume_multiple=True)
+    ] = (),
+    save_styles: Annotated[Path | None, Parameter(help="JSON file to write the styles to, for --style-code.")] = None,
+    seed: Annotated[str, Parameter(help="Seed of random styles.")] = "0",
+    fresh_styles: Annotated[bool, Parameter(help="Other random styles for every picture.", negative="")] = False,
+    out: Annotated[Path, Parameter(help="Folder for the results.")] = Path("translations"),
+    size: Annotated[
+        str | None,
+        Parameter(
+            help="Shorter side to work at, in pixels; original: each picture's own. As in training if not given."
+        ),
+    ] = None,
+    original_size: Annotated[bool, Parameter(help="Scale results to the size of their input.", negative="")] = False,
+    batch: Annotated[str | None, Parameter(help="Pictures of one size translated at once.")] = None,
+    raw: Annotated[bool, Parameter(help="Use the last weights, not their moving average.", negative="")] = False,
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, Parameter(help="Replace results that exist.", negative="")] = False,
+) -> None:
+    """Translate pictures with a trained model: MODEL is a run folder, a checkpoint file or a bundle folder.
+
+    Results are PNG files named after input, domain, style and seed. Each holds what is needed to make it again.
+    """
+    from unpaired.cli.translate_plan import TranslateCall, prepare, translate_all
+
+    call = TranslateCall(
+        model=model,
+        inputs=inputs,
+        to=to,
+        num_styles=styles,
+        examples=style,
+        code_files=style_code,
+        save_styles=save_styles,
+        seed=seed,
+        fresh_styles=fresh_styles,
+        out=out,
+        size=size,
+        original_size=original_size,
+        batch=batch,
+        raw=raw,
+        device=device,
+        overwrite=overwrite,
+    )
+    plan = prepare(call)
+    with _progress("Translating") as on_progress:
+        translate_all(plan, on_progress)
+    from unpaired.training.logs import say
+
+    for line in plan.summary():
+        say(line)
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal while the block runs; what is yielded moves it. Nothing when there is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda num_done, num_all: bar.update(task, completed=num_done, total=num_all)

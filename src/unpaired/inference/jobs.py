@@ -1,0 +1,137 @@
+"""Many pictures translated to files: decoding and saving run in threads while the networks work."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unpaired.data.images import BadPicture, Size, read_picture, to_image, to_tensor
+from unpaired.data.threads import num_cpus
+from unpaired.errors import UserError
+from unpaired.inference.records import Code, Record, write_picture
+from unpaired.inference.sizes import enlarged, resized
+from unpaired.inference.sources import Source
+from unpaired.inference.translator import Translator
+from unpaired.models.base import Domain
+
+_WAITING_BATCHES = 2  # decoded ahead of the networks
+_WAITING_RESULTS = 8  # translated and not saved yet: a bound on memory, results can be large
+
+
+@dataclass(frozen=True)
+class Style:
+    """One style of a call. `name` is part of the file names; `seed` is None unless the code was drawn from it."""
+
+    code: Code | None
+    index: int
+    origin: str
+    name: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture, its styles and the file of each result."""
+
+    source: Source
+    working_size: Size
+    size: Size
+    styles: tuple[Style, ...]
+    targets: tuple[Path, ...]
+
+
+def result_name(label: str, to: Domain, style: Style) -> str:
+    """The file name of a result. Differs for all labels and styles: a style's name holds no `-` after its number."""
+    return f"{label}-to-{to}-style{style.index:02d}-{style.name}.png"
+
+
+def short_name(text: str) -> str:
+    """`text` as a part of a file name: letters, digits and `_` only, at most 40."""
+    return re.sub(r"\W+", "_", text)[:40]
+
+
+def run_jobs(
+    translator: Translator,
+    jobs: Sequence[Job],
+    to: Domain,
+    *,
+    batch_size: int,
+    record: Callable[[Job, Style], Record],
+    on_progress: Callable[[int, int], None],
+) -> None:
+    """Translate every job and write its results as PNG files. All jobs have as many styles.
+
+    `on_progress` is told how many results were made, and of how many. Raises `UserError` when a picture has gone bad or
+    a result cannot be written; the results before it stay.
+    """
+    batches = list(batches_of(jobs, batch_size, translator.max_pixels))
+    num_all, num_done = sum(len(job.targets) for job in jobs), 0
+    background = translator.bundle.config.data.background
+    pool = ThreadPoolExecutor(num_cpus())
+    try:
+        saving: deque[Future[None]] = deque()
+        for batch, x in _decoded(pool, batches, background):
+            for index, y in enumerate(translator.variants(x, to, _codes(batch))):
+                for job, picture in zip(batch, y.cpu(), strict=True):
+                    saving.append(pool.submit(_save, job, index, picture, record(job, job.styles[index])))
+                num_done += len(batch)
+                on_progress(num_done, num_all)
+                while len(saving) > _WAITING_RESULTS:
+                    saving.popleft().result()
+        for future in saving:
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def batches_of(jobs: Sequence[Job], batch_size: int, max_pixels: int) -> Iterator[list[Job]]:
+    """The `jobs` in groups of one working size, of at most `batch_size` or of as many as have `max_pixels` pixels."""
+    for (height, width), same in groupby(sorted(jobs, key=lambda job: job.working_size), lambda job: job.working_size):
+        group = list(same)
+        length = max(1, min(batch_size, max_pixels // (height * width)))
+        yield from (group[start : start + length] for start in range(0, len(group), length))
+
+
+def _decoded(
+    pool: ThreadPoolExecutor, batches: Sequence[list[Job]], background: tuple[int, int, int]
+) -> Iterator[tuple[list[Job], Tensor]]:
+    """Each batch with its pictures (N, 3, H, W) at working size; the next ones are decoded meanwhile."""
+    waiting: deque[tuple[list[Job], list[Future[Tensor]]]] = deque()
+    for batch in batches:
+        waiting.append((batch, [pool.submit(_read, job, background) for job in batch]))
+        if len(waiting) > _WAITING_BATCHES:
+            yield _stacked(*waiting.popleft())
+    while waiting:
+        yield _stacked(*waiting.popleft())
+
+
+def _stacked(batch: list[Job], pictures: Sequence[Future[Tensor]]) -> tuple[list[Job], Tensor]:
+    return batch, torch.stack([picture.result() for picture in pictures])
+
+
+def _read(job: Job, background: tuple[int, int, int]) -> Tensor:
+    try:
+        picture = read_picture(job.source.path, background)
+    except BadPicture as bad:
+        raise UserError(f"{bad} now, it was whole at the start", "Leave it out, and call again.") from bad
+    return to_tensor(resized(picture, job.working_size))
+
+
+def _codes(batch: Sequence[Job]) -> Tensor | None:
+    """The codes of a batch: (styles, N, style_dim)."""
+    if batch[0].styles[0].code is None:
+        return None
+    per_job = [[style.code for style in job.styles] for job in batch]
+    return torch.tensor(per_job, dtype=torch.float32).transpose(0, 1)
+
+
+def _save(job: Job, index: int, picture: Tensor, record: Record) -> None:
+    write_picture(enlarged(to_image(picture), job.size), job.targets[index], record)
