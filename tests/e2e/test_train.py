@@ -168,7 +168,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("needs to mount a small disk: Linux and root")
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], capture_output=True, check=False
     )
     if made.returncode:
         pytest.skip("this machine does not let root mount a disk")
