@@ -202,7 +202,7 @@ def _open_init(path: Path | None, config: RunConfig | None, problems: list[Probl
     from unpaired.training.state import InitialWeights
 
     try:
-        bundle = open_model(path)
+        bundle = open_model(path, with_discriminators=True)
     except UserError as error:
         problems += error.problems
         return None
