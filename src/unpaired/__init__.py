@@ -1,7 +1,8 @@
 """Learn to translate images between two folders without pairs, and use what was learned.
 
     import unpaired
-    translator = unpaired.load("runs/0001-munit-emoji")
+    run = unpaired.train("cats", "dogs", preset="munit-small")
+    translator = unpaired.load(run)
     pictures = translator.translate("cat.png", to="b", num_styles=5, seed=0)
 
 Importing this package imports no torch: that happens when a function is called or `Translator` is looked up.
@@ -9,15 +10,16 @@ Importing this package imports no torch: that happens when a function is called 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unpaired.inference.translator import Translator
 
     __version__: str
 
-__all__ = ["Translator", "__version__", "load"]
+__all__ = ["Translator", "__version__", "load", "train"]
 
 
 def load(model: str | Path, *, device: str = "auto", raw: bool = False) -> Translator:
@@ -29,6 +31,40 @@ def load(model: str | Path, *, device: str = "auto", raw: bool = False) -> Trans
     from unpaired.inference.translator import load as load_translator
 
     return load_translator(model, device=device, raw=raw)
+
+
+def train(
+    *folders: str | Path,
+    preset: str | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    init: str | Path | None = None,
+) -> Path:
+    """Train on two folders of pictures, or one with trainA and trainB, and return the run folder.
+
+    `preset` names the starting point, `config` is a YAML file, and `settings` has values by dotted path, as in
+    `{"steps": 5000, "model.generator.dim": 32}`; each overrides those before it. `out` is the run folder (the next
+    number in `runs`), `init` a bundle to take the weights from.
+
+    Raises `unpaired.errors.UsageError` with everything that is wrong before anything is written, and
+    `KeyboardInterrupt` when Ctrl-C or a signal ended the training, whose state is saved then.
+    """
+    from unpaired.config import Override
+    from unpaired.training.job import TrainCall, prepare, start
+
+    call = TrainCall(
+        folders=tuple(Path(folder) for folder in folders),
+        preset=preset,
+        config_file=None if config is None else Path(config),
+        flags=tuple(Override(path, value, f"settings: {path}") for path, value in (settings or {}).items()),
+        out=None if out is None else Path(out),
+        init=None if init is None else Path(init),
+    )
+    result = start(prepare(call))
+    if result.exit_code:
+        raise KeyboardInterrupt(f"stopped after {result.step} steps; saved in {result.folder}")
+    return result.folder
 
 
 def __getattr__(name: str) -> object:

@@ -150,7 +150,7 @@ def _record(plan: Plan, fingerprint: str, job: Job, style: Style) -> Record:
 def _numbers(call: TranslateCall, problems: list[Problem]) -> _Numbers:
     size: int | Literal["original"] | None = "original"
     if call.size != "original":
-        size = _number("--size", call.size, 1, 2**16, problems, 'a number of pixels, or "original"')
+        size = _number("--size", call.size, 1, 2**16, problems, '"original", or a number of pixels')
     return _Numbers(
         num_styles=_number("--styles", call.num_styles, 1, 10_000, problems) or 1,
         seed=_number("--seed", call.seed, 0, _MAX_SEED, problems) or 0,
@@ -201,7 +201,9 @@ def _out_problems(call: TranslateCall) -> list[Problem]:
         found.append(Problem(f"--out {call.out}: cannot write in {place}", "Choose a folder you can write to."))
     if call.save_styles is None:
         return found
-    if call.save_styles.exists() and not call.overwrite:
+    if call.save_styles.is_dir():
+        found.append(Problem(f"--save-styles {call.save_styles}: is a folder", "Name a file, such as styles.json."))
+    elif call.save_styles.exists() and not call.overwrite:
         found.append(Problem(f"--save-styles {call.save_styles}: exists", "Choose another name, or add --overwrite."))
     elif place := _not_writable(call.save_styles.parent):
         found.append(Problem(f"--save-styles {call.save_styles}: cannot write in {place}", "Choose another folder."))

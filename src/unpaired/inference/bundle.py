@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from unpaired import tensorfile
 from unpaired.config import RunConfig, to_dict, validate
+from unpaired.domain_names import domain_names
 from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
 from unpaired.inference.card import model_card
 from unpaired.inference.facts import CONFIG_NAME, FORMAT, WEIGHTS_NAME, BundleConfig, DomainNames, PicturesConfig
@@ -199,24 +200,17 @@ def _read_checkpoint(path: Path, raw: bool, with_discriminators: bool) -> Bundle
 
 def _facts_of_run(run: RunConfig, path: Path, header: Mapping[str, Any], kind: Literal["ema", "raw"]) -> BundleConfig:
     is_run = path.parent.name == "checkpoints"
+    name_a, name_b = domain_names(run.data)
     return BundleConfig(
         format=FORMAT,
         model=run.model,
         data=PicturesConfig(size=run.data.size, resize=run.data.resize, background=run.data.background),
         weights=kind,
         step=header["step"],
-        domains=DomainNames(a=_domain_name(run.data.a, "a"), b=_domain_name(run.data.b, "b")),
+        domains=DomainNames(a=name_a, b=name_b),
         source=f"run {path.resolve().parent.parent.name}" if is_run else f"checkpoint {path.name}",
         versions=header["versions"],
     )
-
-
-def _domain_name(folder: str | None, domain: str) -> str:
-    """What the pictures of `folder` show, as far as its name tells; trainA of cats2dogs is `cats2dogs A`."""
-    path = PureWindowsPath(folder or domain)  # takes / and \\ alike, so that runs can move between systems
-    if path.name.lower() == f"train{domain}" and path.parent.name:
-        return f"{path.parent.name} {domain.upper()}"
-    return path.name or domain
 
 
 def _missing(path: Path) -> UserError:
@@ -234,7 +228,7 @@ def _missing(path: Path) -> UserError:
 def _way_out_of_folder(path: Path) -> str:
     runs = sorted(p.parent for p in path.glob("*/config.yaml"))
     if runs:
-        return f"It holds {len(runs)} run folders; the latest is {runs[-1]}."
+        return f"Name one of the run folders in it; the latest is {runs[-1]}."
     return "Name a folder that `unpaired train`, `unpaired bundle` or `unpaired import` wrote."
 
 

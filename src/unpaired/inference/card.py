@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from unpaired.config import to_yaml
 from unpaired.inference.facts import BundleConfig
 from unpaired.models import ModelConfig
@@ -33,10 +35,9 @@ def _what(config: BundleConfig, name: str) -> str:
     return f"""\
 # {name}
 
-Translates pictures between **{a}** (domain `a`) and **{b}** (domain `b`), in both directions. It is a
-{config.model.name.upper()} model that was trained with `unpaired` on two folders of pictures that
-have no pairs. One input has many possible answers: a style code, drawn at random or taken from an example picture,
-chooses among them.
+Translates pictures between **{a}** (domain `a`) and **{b}** (domain `b`), in both directions: a
+{config.model.name.upper()} model of the library `unpaired`, trained on two folders of pictures that have no pairs. One
+input has many possible answers; a style code, drawn at random or taken from an example picture, chooses among them.
 
 Expect good results only for pictures like those it was trained on. The weights come with no statement about the rights
 to the training pictures: whoever shares this folder should add one, and a licence.
@@ -71,8 +72,7 @@ def _cell(text: str) -> str:
 def _use(config: BundleConfig, name: str) -> str:
     return f"""\
 ## On the command line
-```
-
+```bash
 unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --styles 5 --seed 0 --out translations
 unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --style EXAMPLE_OF_B.png --out translations
 ```
@@ -82,7 +82,7 @@ unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --style EXAMPLE_OF_B
 ```python
 import unpaired
 
-translator = unpaired.load({name!r})
+translator = unpaired.load({json.dumps(name, ensure_ascii=False)})
 pictures = translator.translate("picture.png", to="b", num_styles=5, seed=0)  # a list of PIL images
 pictures[0].save("translated.png")
 ```
