@@ -16,7 +16,7 @@ import yaml
 from annotated_types import Gt, Interval
 
 from unpaired.errors import Problem, did_you_mean, raise_if_any
-from unpaired.models import MODELS, ModelConfig
+from unpaired.models import ModelConfig
 from unpaired.models.munit.config import MunitConfig
 from unpaired.settings import (
     Fraction,
@@ -398,8 +398,3 @@ def _problem(cls: type, path: str, detail: Any, name: Callable[[str], str]) -> P
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def model_names() -> list[str]:
-    """The names that `--model` takes."""
-    return sorted(MODELS)

@@ -126,12 +126,13 @@ def translate_all(plan: Plan, on_progress: Callable[[int, int], None]) -> None:
 
 
 def _record(plan: Plan, fingerprint: str, job: Job, style: Style) -> Record:
-    from unpaired import __version__
+    from importlib.metadata import version
+
     from unpaired.inference.records import Record
 
     config = plan.translator.bundle.config
     return Record(
-        version=__version__,
+        version=version("unpaired"),
         model=str(plan.call.model),
         weights_sha256=fingerprint,
         weights=config.weights,
