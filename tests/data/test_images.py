@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from unpaired.data import images
 from unpaired.data.images import BadPicture, check_picture, read_picture, read_size, to_image, to_tensor, to_uint8
@@ -232,6 +232,13 @@ def test_the_first_picture_of_a_phones_jpeg_is_read(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     first.save(path, format="MPO", save_all=True, append_images=[depth_map])
     assert pixels(path).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tiff"])
+def test_the_size_is_read_without_decoding(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(noise(), tmp_path / f"x{suffix}")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
+    assert read_size(path) == (30, 40)
 
 
 def test_pictures_above_pillows_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,11 +86,15 @@ def check_picture(path: Path) -> Size:
 
 
 def read_size(path: Path) -> Size:
-    """The size that the header of `path` tells, without decoding the picture. Raises `BadPicture`."""
+    """The size that the header of `path` tells, without decoding the picture. Raises `BadPicture`.
+
+    A PNG may have its orientation behind its pixels: there it is not seen.
+    """
     with opened(path) as image:
         width, height = image.size
-        # Pillow has already swapped the size of a TIFF, and only of a TIFF
-        return (width, height) if image.format != "TIFF" and _is_on_its_side(image) else (height, width)
+        if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+            return height, width  # Pillow has swapped a TIFF's size already, and would decode the PNG to see more
+        return (width, height) if _is_on_its_side(image) else (height, width)
 
 
 @contextmanager
