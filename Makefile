@@ -7,7 +7,7 @@ else
   BIN := .venv/bin
 endif
 PY := $(BIN)/python
-PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP_INSTALL := $(PY) -m pip install --disable-pip-version-check -c constraints.txt
 
 # Stamps: an installation is repeated only when what it depends on has changed.
 INSTALLED := .venv/.installed
