@@ -308,6 +308,7 @@ def test_a_mistake_is_explained(mistake: Mistake, place: Path, run: Any, monkeyp
         ran = run(*mistake.arguments)
     assert ran.code == mistake.code, ran
     assert "Traceback" not in ran.err
+    assert "weights_only" not in ran.err, "nobody is told to load files that may run code"
     problems = problems_in(ran.err)
     assert all(1 <= len(lines) <= 3 for lines in problems), ran.err
     in_order = re.compile(".*".join(re.escape(name) for name in mistake.names))

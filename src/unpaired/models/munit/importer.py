@@ -118,8 +118,8 @@ def _load(path: Path) -> dict[str, StateDict]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: is torn or not a PyTorch checkpoint ({reason})", "Fetch or copy it again.") from error
+        # torch's own text is left out: it tells people to load the file in the way that may run code
+        raise UserError(f"{path}: is torn or not a PyTorch checkpoint of tensors", "Fetch or copy it again.") from error
     if not _is_checkpoint(content):
         seen = sorted(map(str, content))[:5] if isinstance(content, Mapping) else type(content).__name__
         raise UserError(
