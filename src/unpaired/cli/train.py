@@ -68,7 +68,7 @@ def _dry_run(call: TrainCall) -> int:
 
     job = prepare(call)
     engine = Engine(job.config.device, job.config.precision)
-    say(describe(make_plan(job.config, job.folders, job.run_folder, engine.device)))
+    say(describe(make_plan(job.config, job.folders, job.run_folder, engine)))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import torch
@@ -19,6 +20,17 @@ def memory_mib(device: torch.device) -> float:
     if device.type == "mps":
         return torch.mps.driver_allocated_memory() / MIB
     return resident_peak_bytes() / MIB
+
+
+def capacity_mib(device: torch.device) -> float | None:
+    """How much memory there is in MiB: on the device, or in this machine for a CPU; None where that is not told."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory / MIB
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() / MIB
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / MIB
+    return None
 
 
 if sys.platform == "win32":

@@ -11,7 +11,8 @@ IGNORED_STYLE = math.sqrt(2 / math.pi)  # mean |s| of a standard normal: the los
 WINNING_SHARE = 0.1  # of the loss of a discriminator that knows nothing
 
 EXPECT = (
-    "First, within some hundred steps, the reconstructions become recognisable.",
+    "First, within some hundred steps, the reconstructions become recognisable. Thin lines on plain paper take "
+    "longest: they may come out blank for some thousand steps.",
     "Then translations take on colours and textures of the other domain, still blurred and out of shape.",
     "Later the random styles of one row begin to differ from each other while the shape of the input stays.",
     "Losses of a GAN level off early while pictures keep improving for a long time: trust the grids, not the totals.",
@@ -43,15 +44,16 @@ def _terms(config: MunitConfig) -> dict[str, TermGuide]:
         ),
         "generator/style": TermGuide(
             "Style reconstruction",
-            "How badly the style that a translation was made with can be read back from it. Starts near 0.8 to 1.2 "
-            "and should fall; at the line, translations ignore their style and look alike.",
+            "How badly the style that a translation was made with can be read back from it. It should fall below the "
+            "line slowly, over thousands of steps; at the line all styles look alike, as they may among edge maps.",
             levels=(Level(IGNORED_STYLE, "style ignored"),),
             alarms=(
                 Alarm(
                     "above",
                     0.95 * IGNORED_STYLE,
                     5000,
-                    "Translations ignore their style code, so that all styles look alike. Longer training, a larger "
+                    "Translations ignore their style, so that all styles look alike. That is normal where pictures "
+                    "differ in their shapes alone, as edge maps do; elsewhere longer training, a larger "
                     "model.weights.style or more varied pictures help.",
                 ),
             ),

@@ -1,0 +1,105 @@
+"""Compare what `unpaired train --dry-run` says about memory and time with real training steps on this CPU.
+
+python benchmarks/plan/run.py            prints the table of README.md
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unpaired.config import RunConfig
+
+CASES = {
+    "demo, batch 8": ("demo", 32, 8, "fp32"),
+    "munit-small": ("munit-small", 64, 4, "fp32"),
+    "munit-small, batch 16": ("munit-small", 64, 16, "fp32"),
+    "munit-small, batch 16, bf16": ("munit-small", 64, 16, "bf16"),
+    "munit-64, batch 2": ("munit-64", 64, 2, "fp32"),
+    "munit-128": ("munit-128", 128, 1, "fp32"),
+    "munit at 64 px": ("munit", 64, 1, "fp32"),
+    "munit-landscape at 128 px": ("munit-landscape", 128, 1, "fp32"),
+}
+MEASURED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory of the whole process in MiB and the time of a step in seconds."""
+
+    mib: float
+    seconds: float
+
+
+def planned(case: str) -> Need:
+    """What the plan says. Run in a process of its own: it starts from the memory that its process has."""
+    from unpaired.data.folders import PictureFolders
+    from unpaired.training.engine import Engine
+    from unpaired.training.plan import make_plan
+
+    config = config_of(case)
+    nothing = tuple(Path(f"{number}.png") for number in range(2))
+    plan = make_plan(config, PictureFolders(nothing, nothing), Path("run"), Engine("cpu", config.precision))
+    return Need(plan.total_memory / 2**20, plan.seconds_per_step or float("nan"))
+
+
+def measured(case: str) -> Need:
+    """What some steps take, in a process of their own: its peak can only grow."""
+    import torch
+
+    from unpaired.models.base import Batch
+    from unpaired.training.engine import Engine
+    from unpaired.training.memory import memory_mib
+    from unpaired.training.state import TrainState
+    from unpaired.training.step import train_step
+
+    config = config_of(case)
+    state = TrainState(config, Engine("cpu", config.precision))
+    shape = (config.batch_size, 3, *config.data.size)
+    train_step(state, Batch(torch.rand(shape), torch.rand(shape)))
+    start = time.perf_counter()
+    for _ in range(MEASURED_STEPS):
+        train_step(state, Batch(torch.rand(shape), torch.rand(shape)))
+    return Need(memory_mib(torch.device("cpu")), (time.perf_counter() - start) / MEASURED_STEPS)
+
+
+def config_of(case: str) -> RunConfig:
+    """The run config of `case`."""
+    from unpaired.presets import PRESETS
+
+    preset, size, batch_size, precision = CASES[case]
+    config = PRESETS[preset]()
+    data = replace(config.data, size=(size, size))
+    return replace(config, data=data, batch_size=batch_size, precision=precision, device="cpu")
+
+
+def in_own_process(function: str, case: str) -> Need:
+    """What `function` finds for `case`."""
+    call = [sys.executable, "-W", "ignore", __file__, function, case]
+    return Need(**json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout))
+
+
+def main() -> None:
+    """Print one row a case."""
+    print("| case | MiB planned | MiB measured | off | s a step planned | s measured | off |")
+    print("|---|---|---|---|---|---|---|")
+    for case in CASES:
+        plan, real = in_own_process("planned", case), in_own_process("measured", case)
+        memory = f"{plan.mib:,.0f} | {real.mib:,.0f} | {plan.mib / real.mib - 1:+.0%}"
+        print(
+            f"| {case} | {memory} | {plan.seconds:.2f} | {real.seconds:.2f} | {plan.seconds / real.seconds - 1:+.0%} |"
+        )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        need = {"planned": planned, "measured": measured}[sys.argv[1]](sys.argv[2])
+        print(json.dumps(need.__dict__))
+    else:
+        main()

@@ -1,0 +1,215 @@
+"""What a run will need, before it starts: memory, time and disk. Estimates, and they say so.
+
+Memory: weights, gradients and Adam's moments are known; what autograd keeps is counted on the meta device; a share for
+working space comes from comparing with real runs (benchmarks/plan). Time: a few real steps, scaled by arithmetic.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from unpaired.config import RunConfig
+from unpaired.data.folders import PictureFolders
+from unpaired.domain_names import domain_names
+from unpaired.models.base import AnyMethod
+from unpaired.training.engine import Engine
+from unpaired.training.footprint import StepCost, batch_without_content, count_step, method_without_content
+from unpaired.training.memory import MIB, capacity_mib, resident_peak_bytes
+from unpaired.training.progress import duration
+from unpaired.training.trial import try_steps
+
+WORKING_SHARE = 0.12  # of all tensors of a step: temporary tensors, workspaces of convolutions, fragmentation
+CPU_LIBRARIES_BYTES = 190 * MIB  # what the first step on a CPU loads and never gives back
+CUDA_LIBRARIES_BYTES = 500 * MIB  # the CUDA context; PyTorch does not count it
+GRID_BYTES_PER_PIXEL = 2.0  # of sample grids as PNG, by the pixels of the pictures before they are enlarged
+WIDTH = 110  # columns of the description
+WARN_SHARE = 0.9  # of the device's memory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes, if known."""
+
+    config: RunConfig
+    run_folder: Path
+    device: torch.device
+    precision: str
+    num_pictures: tuple[int, int]
+    parameters: Mapping[str, int]
+    memory: Mapping[str, int]
+    capacity: int | None
+    flops_per_step: int
+    seconds_per_step: float | None
+    checkpoint_bytes: int
+    grid_bytes: int
+
+    @property
+    def total_memory(self) -> int:
+        """All memory in bytes."""
+        return sum(self.memory.values())
+
+    @property
+    def num_checkpoints(self) -> int:
+        """How many checkpoints there are at most: the last one, the snapshots, and one while it is written."""
+        every, keep = self.config.checkpoints.snapshot_every_steps, self.config.checkpoints.keep
+        return 2 + (min(keep, self.config.steps // every) if every else 0)
+
+    @property
+    def num_grids(self) -> int:
+        """How often sample grids are drawn."""
+        return 2 + (self.config.steps - 1) // self.config.samples.every_steps
+
+
+def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engine: Engine) -> Plan:
+    """The plan for training `config` on `folders` into `run_folder`; writes nothing, takes some seconds."""
+    at_rest = resident_peak_bytes() if engine.device.type == "cpu" else 0
+    method = method_without_content(config.model)
+    step, cost = dearest_step(config)
+    trial = try_steps(config, engine, cost.flops, step)
+    tensors = tensor_bytes(config, method)
+    memory = tensors | {"activations": trial.kept.bytes_for(cost.kept_bytes)}
+    memory["working space"] = round(WORKING_SHARE * sum(memory.values()))
+    capacity = capacity_mib(engine.device)
+    return Plan(
+        config=config,
+        run_folder=run_folder,
+        device=engine.device,
+        precision=engine.precision,
+        num_pictures=(len(folders.a), len(folders.b)),
+        parameters=count_parameters(method),
+        memory=memory | _outside_of_steps(config, folders, engine.device, at_rest),
+        capacity=None if capacity is None else round(capacity * MIB),
+        flops_per_step=cost.flops,
+        seconds_per_step=trial.seconds,
+        checkpoint_bytes=sum(tensors.values()) - tensors["gradients"],
+        grid_bytes=grid_bytes(config, method, min(len(folders.a), len(folders.b))),
+    )
+
+
+def count_parameters(method: AnyMethod) -> dict[str, int]:
+    """The number of parameters of the generators and of the discriminators."""
+    networks = {"generators": method.generators, "discriminators": method.discriminators}
+    return {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
+
+
+def dearest_step(config: RunConfig) -> tuple[int, StepCost]:
+    """The first or the last step, whichever keeps more memory, with its cost: schedules may switch terms on or off."""
+    costs = {}
+    for step in (0, config.steps - 1):
+        batch = batch_without_content(config.batch_size, config.data.size)
+        costs[step] = count_step(method_without_content(config.model), batch, step)
+    step = max(costs, key=lambda step: costs[step].kept_bytes)
+    return step, costs[step]
+
+
+def tensor_bytes(config: RunConfig, method: AnyMethod) -> dict[str, int]:
+    """The bytes of what stays from step to step."""
+    networks = (method.generators, method.discriminators)
+    parameters = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    weights, average = (
+        sum(t.numel() * t.element_size() for network in which for t in network.state_dict().values())
+        for which in (networks, networks[:1])
+    )
+    return {
+        "weights": weights,
+        "gradients": parameters,
+        "Adam's moments": 2 * parameters,
+        "average of the generators": average if config.ema_decay > 0 else 0,
+    }
+
+
+def grid_bytes(config: RunConfig, method: AnyMethod, num_pictures: int) -> int:
+    """The disk space, in bytes, that the sample grids of one step take."""
+    num_inputs = min(config.samples.num_inputs, num_pictures)
+    batch = batch_without_content(num_inputs, config.data.size)
+    with torch.no_grad():
+        grids = method.sample_grids(method.generators, batch, torch.Generator(), config.samples.num_styles)
+    return round(sum(grid.pictures.numel() / 3 for grid in grids) * GRID_BYTES_PER_PIXEL)
+
+
+def describe(plan: Plan) -> str:
+    """The plan as lines of text for people."""
+    config, (height, width) = plan.config, plan.config.data.size
+    names, nums = domain_names(config.data), plan.num_pictures
+    seen = config.steps * config.batch_size
+    rows = {
+        "folder": str(plan.run_folder),
+        "pictures": f"{nums[0]:,} of a ({names[0]}), {nums[1]:,} of b ({names[1]}), trained on at {width}x{height} px",
+        "steps": f"{config.steps:,} of {config.batch_size} pictures of each domain: "
+        f"{_times(seen, nums[0])} through a, {_times(seen, nums[1])} through b",
+        "networks": ", ".join(f"{name} {count:,} parameters" for name, count in plan.parameters.items()),
+        "memory": _describe_memory(plan),
+        "time": _describe_time(plan),
+        "disk": _describe_disk(plan),
+    }
+    lines = [_row(name, text) for name, text in rows.items()]
+    head = "Plan (nothing has been written; memory, time and disk are estimates, usually right within a quarter):"
+    return "\n".join([head, *lines, *_warnings(plan)])
+
+
+def _row(name: str, text: str) -> str:
+    return "\n".join(textwrap.wrap(f"  {name:<9} {text}", WIDTH, subsequent_indent=" " * 12, break_long_words=False))
+
+
+def _describe_memory(plan: Plan) -> str:
+    parts = ", ".join(f"{name} {_size(size)}" for name, size in plan.memory.items() if size >= MIB)
+    return f"about {_size(plan.total_memory)} on {plan.device.type} in {plan.precision}: {parts}"
+
+
+def _describe_time(plan: Plan) -> str:
+    if plan.seconds_per_step is None:
+        return "unknown: not even a small step fits into this device's memory"
+    seconds = plan.seconds_per_step
+    gflop = plan.flops_per_step / 1e9
+    a_step = (
+        f"{_three_digits(seconds)} s a step, {_three_digits(gflop)} GFLOP at {_three_digits(gflop / seconds)} GFLOP/s"
+    )
+    return f"about {duration(seconds * plan.config.steps)}: {a_step}, as fast as this machine is right now"
+
+
+def _describe_disk(plan: Plan) -> str:
+    checkpoints, grids = plan.num_checkpoints * plan.checkpoint_bytes, plan.num_grids * plan.grid_bytes
+    return (
+        f"about {_size(checkpoints + grids)}: {plan.num_checkpoints} checkpoints of {_size(plan.checkpoint_bytes)}, "
+        f"sample grids {plan.num_grids:,} times {_size(plan.grid_bytes)}"
+    )
+
+
+def _warnings(plan: Plan) -> list[str]:
+    if plan.capacity is None or plan.total_memory < WARN_SHARE * plan.capacity:
+        return []
+    return [
+        f"warning: this device has {_size(plan.capacity)} of memory. Lower --size or --batch, or the networks' dim "
+        "(--set model.generator.dim=32)."
+    ]
+
+
+def _outside_of_steps(config: RunConfig, folders: PictureFolders, device: torch.device, at_rest: int) -> dict[str, int]:
+    """Memory that the process takes beside its tensors, on a CPU where all comes from one store."""
+    if device.type == "cuda":
+        return {"CUDA itself": CUDA_LIBRARIES_BYTES}
+    if device.type != "cpu":
+        return {}
+    height, width = config.data.size
+    margin = config.data.margin
+    pictures = (len(folders.a) + len(folders.b)) * 3 * (height + margin) * (width + margin)
+    kept = pictures if pictures <= config.data.cache_mib * MIB else 0
+    return {"decoded pictures": kept, "Python and PyTorch": at_rest + CPU_LIBRARIES_BYTES}
+
+
+def _times(seen: int, num_pictures: int) -> str:
+    return f"{_three_digits(seen / num_pictures) if num_pictures else 0} times"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _size(num_bytes: float) -> str:
+    mib = num_bytes / MIB
+    return f"{mib:,.0f} MiB" if mib < 2000 else f"{mib / 1024:,.1f} GiB"
