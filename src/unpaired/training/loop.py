@@ -54,6 +54,8 @@ def train(
     Raises `UserError` when it cannot go on; what was saved stays.
     """
     with explained(config, run.path), RunLog(run.path) as log:
+        for bad in folders.skipped:
+            log.warning(f"Left out: {bad}")
         engine = Engine(config.device, config.precision)
         state = TrainState(config, engine)
         if resume:
