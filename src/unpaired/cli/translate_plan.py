@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from unpaired.models.base import Domain
 
 _BATCH_ON_ACCELERATORS = 8  # on a CPU batches gain nothing, and single pictures come out the same in every call
-_MAX_SEED = 2**64 - 1
 _MAX_NAMED = 3
 
 
@@ -149,12 +148,14 @@ def _record(plan: Plan, fingerprint: str, job: Job, style: Style) -> Record:
 
 
 def _numbers(call: TranslateCall, problems: list[Problem]) -> _Numbers:
+    from unpaired.inference.checks import MAX_SEED
+
     size: int | Literal["original"] | None = "original"
     if call.size != "original":
         size = _number("--size", call.size, 1, 2**16, problems, '"original", or a number of pixels')
     return _Numbers(
         num_styles=_number("--styles", call.num_styles, 1, 10_000, problems) or 1,
-        seed=_number("--seed", call.seed, 0, _MAX_SEED, problems) or 0,
+        seed=_number("--seed", call.seed, 0, MAX_SEED, problems) or 0,
         batch_size=_number("--batch", call.batch, 1, 10_000, problems),
         size=size,
     )

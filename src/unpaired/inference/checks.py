@@ -12,6 +12,7 @@ from torch import Tensor
 from unpaired.errors import UsageError
 from unpaired.models.base import DOMAINS
 
+MAX_SEED = 2**64 - 1
 _TOLERANCE = 1e-3  # beyond [-1, 1]: what rounding may add
 
 
@@ -19,6 +20,12 @@ def check_domain(domain: str) -> None:
     """Raise `UsageError` unless `domain` is a or b."""
     if domain not in DOMAINS:
         raise UsageError(f"domain {domain!r}: there is no such domain", 'Domains are called "a" and "b".')
+
+
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` unless `seed` is a whole number that torch's generators take."""
+    if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"seed {seed!r}: is not allowed", f"It takes a whole number, from 0 to {MAX_SEED:,}.")
 
 
 def check_pictures(x: Tensor) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from unpaired.data.images import BadPicture, as_rgb, read_picture, to_image, to_tensor
 from unpaired.errors import UsageError, UserError
 from unpaired.inference.bundle import Bundle, open_model
-from unpaired.inference.checks import check_codes, check_domain, check_pictures, check_sides, codes_from
+from unpaired.inference.checks import check_codes, check_domain, check_pictures, check_seed, check_sides, codes_from
 from unpaired.inference.devices import choose_device
 from unpaired.inference.sizes import cropped, enlarged, padded, resized, working_size
 from unpaired.inference.tiles import translate_in_tiles
@@ -112,6 +112,7 @@ class Translator:
         """`num_styles` style codes from N(0, I), the same for a seed on every device: (num_styles, style_dim)."""
         if self.style_dim is None:
             raise UsageError("this model has one answer a picture: there are no styles to draw", "Leave styles out.")
+        check_seed(seed)
         rng = torch.Generator().manual_seed(seed)
         # one code at a time, so that the first ones do not depend on how many are drawn
         codes = [torch.randn(self.style_dim, generator=rng) for _ in range(num_styles)]

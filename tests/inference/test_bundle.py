@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unpaired import tensorfile
+from unpaired.errors import UserError
+from unpaired.inference.bundle import Bundle, open_model, write_bundle
+
+
+@pytest.fixture
+def bundle_folder(run_folder: Path, tmp_path: Path) -> Path:
+    write_bundle(open_model(run_folder), tmp_path / "cats2dogs")
+    return tmp_path / "cats2dogs"
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    data = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({key: value for key, value in data.items() if value != "DROP"}), encoding="utf-8")
+
+
+def assert_same_weights(first: Bundle, second: Bundle) -> None:
+    assert first.weights.keys() == second.weights.keys()
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+class TestRuns:
+    def test_the_average_is_taken_by_default_and_the_last_weights_on_request(self, run_folder, trained_tensors):
+        for raw, prefix, kind in ((False, "ema.", "ema"), (True, "generators.", "raw")):
+            bundle = open_model(run_folder, raw=raw)
+            assert bundle.config.weights == kind
+            for name, tensor in bundle.weights.items():
+                assert torch.equal(tensor, trained_tensors[f"{prefix}{name}"]), name
+
+    def test_without_an_average_the_last_weights_are_taken(self, run_folder, trained_tensors, save_checkpoint):
+        tensors = {name: t for name, t in trained_tensors.items() if not name.startswith("ema.")}
+        save_checkpoint(run_folder / "checkpoints/last.safetensors", tensors)
+        assert open_model(run_folder).config.weights == "raw"
+
+    def test_facts(self, run_folder):
+        config = open_model(run_folder).config
+        assert (config.domains.a, config.domains.b) == ("cats", "dogs")
+        assert config.step == 7
+        assert config.source == "run 0001-munit-cats2dogs"
+        assert config.data.size == (32, 32)
+
+    def test_a_checkpoint_file_opens_too(self, run_folder):
+        last = run_folder / "checkpoints/last.safetensors"
+        snapshot = last.with_name("step-00000007.safetensors")
+        last.rename(snapshot)
+        assert_same_weights(open_model(snapshot), open_model(Path(shutil.copy(snapshot, last)).parent.parent))
+
+    def test_discriminators_only_when_asked_for(self, run_folder):
+        assert open_model(run_folder).discriminators is None
+        discriminators = open_model(run_folder, with_discriminators=True).discriminators
+        assert discriminators
+        assert all(name.startswith(("a.", "b.")) for name in discriminators)
+
+    def test_networks_have_the_weights(self, run_folder):
+        bundle = open_model(run_folder)
+        networks = bundle.build_networks()
+        assert not networks.training
+        assert all(torch.equal(bundle.weights[name], tensor) for name, tensor in networks.state_dict().items())
+        assert not any(parameter.requires_grad for parameter in networks.parameters())
+
+    def test_the_working_side_is_the_scale_of_training(self, run_folder):
+        data = open_model(run_folder).config.data
+        assert replace(data, size=(64, 96), resize="cover").working_side == 64
+        assert replace(data, resize="stretch").working_side == 32
+        assert replace(data, resize=80).working_side == 80
+        assert replace(data, resize="none").working_side is None
+
+
+class TestBundles:
+    def test_round_trip(self, run_folder, bundle_folder):
+        before, after = open_model(run_folder), open_model(bundle_folder)
+        assert after.config == before.config
+        assert_same_weights(before, after)
+        assert before.fingerprint == after.fingerprint
+        assert before.fingerprint != open_model(run_folder, raw=True).fingerprint
+
+    def test_one_changed_number_changes_the_fingerprint(self, run_folder):
+        bundle = open_model(run_folder)
+        name, tensor = next(iter(bundle.weights.items()))
+        changed = tensor.clone()
+        changed.view(-1)[0] += 1e-7
+        assert replace(bundle, weights={**bundle.weights, name: changed}).fingerprint != bundle.fingerprint
+
+    def test_the_weights_file_names_its_bundle(self, bundle_folder):
+        assert open_model(bundle_folder / "model.safetensors").config == open_model(bundle_folder).config
+
+    def test_the_card_says_what_it_is_and_how_to_use_it(self, bundle_folder):
+        card = (bundle_folder / "README.md").read_text(encoding="utf-8")
+        for part in ("# cats2dogs", "**cats**", "**dogs**", "Training steps | 7", "32×32", "moving average",
+                     "unpaired translate cats2dogs", 'unpaired.load("cats2dogs")', "style_dim: 3"):  # fmt: skip
+            assert part in card
+
+    def test_discriminators_travel_with_an_import(self, run_folder, tmp_path):
+        whole = open_model(run_folder, with_discriminators=True)
+        write_bundle(whole, tmp_path / "whole")
+        again = open_model(tmp_path / "whole", with_discriminators=True)
+        assert again.discriminators is not None
+        assert again.discriminators.keys() == whole.discriminators.keys()
+        assert open_model(tmp_path / "whole").discriminators is None
+
+    def test_raw_weights_of_an_averaged_bundle_are_refused(self, bundle_folder, run_folder, tmp_path):
+        with pytest.raises(UserError, match="only the averaged"):
+            open_model(bundle_folder, raw=True)
+        write_bundle(open_model(run_folder, raw=True), tmp_path / "raw")
+        assert open_model(tmp_path / "raw", raw=True).config.weights == "raw"
+
+    def test_only_into_a_new_or_empty_folder(self, run_folder, bundle_folder, tmp_path):
+        bundle = open_model(run_folder)
+        with pytest.raises(UserError, match="not empty"):
+            write_bundle(bundle, bundle_folder)
+        (tmp_path / "empty").mkdir()
+        write_bundle(bundle, tmp_path / "empty")
+        with pytest.raises(UserError, match="is a file"):
+            write_bundle(bundle, bundle_folder / "README.md")
+
+    def test_a_failure_leaves_nothing(self, run_folder, tmp_path, monkeypatch):
+        def full(path, tensors, header):
+            path.write_bytes(b"half")
+            raise UserError("no space left")
+
+        monkeypatch.setattr(tensorfile, "write", full)
+        with pytest.raises(UserError, match="no space left"):
+            write_bundle(open_model(run_folder), tmp_path / "deep" / "new")
+        assert list((tmp_path / "deep").iterdir()) == []
+
+    def test_a_place_that_cannot_be_written(self, run_folder, tmp_path):
+        (tmp_path / "file").write_text("x", encoding="utf-8")
+        with pytest.raises(UserError, match="cannot be written"):
+            write_bundle(open_model(run_folder), tmp_path / "file" / "below")
+
+
+class TestRefused:
+    """Each mistake is named, with a way out."""
+
+    def refused(self, path: Path, *parts: str) -> None:
+        with pytest.raises(UserError) as error:
+            open_model(path)
+        for part in parts:
+            assert part in str(error.value)
+        assert error.value.problems[0].hint
+
+    def test_a_run_without_checkpoint(self, run_folder):
+        (run_folder / "checkpoints/last.safetensors").unlink()
+        self.refused(run_folder, "no checkpoint yet", f"--resume {run_folder}")
+
+    def test_a_torn_checkpoint_names_the_latest_snapshot(self, run_folder):
+        last = run_folder / "checkpoints/last.safetensors"
+        shutil.copy(last, last.with_name("step-00000003.safetensors"))
+        shutil.copy(last, last.with_name("step-00000005.safetensors"))
+        last.write_bytes(last.read_bytes()[:2000])
+        self.refused(run_folder, "torn", "step-00000005.safetensors")
+
+    def test_a_safetensors_file_from_elsewhere(self, tmp_path):
+        save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
+        self.refused(tmp_path / "other.safetensors", "not written by unpaired")
+
+    def test_a_pytorch_file(self, tmp_path):
+        (tmp_path / "gen_00000001.pt").write_bytes(b"x")
+        self.refused(tmp_path / "gen_00000001.pt", "unpaired import munit")
+
+    def test_a_folder_that_is_neither(self, tmp_path):
+        self.refused(tmp_path, "neither a run folder nor a bundle")
+
+    def test_the_folder_of_all_runs(self, run_folder):
+        self.refused(run_folder.parent, "neither", str(run_folder))
+
+    def test_a_missing_path_near_another(self, run_folder):
+        self.refused(run_folder.with_name("0001-munit-cats2dog"), "no such model", "0001-munit-cats2dogs")
+
+    def test_demo_is_not_shipped(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        self.refused(Path("demo"), "no ready-made demo", "`unpaired demo`")
+
+    def test_a_checkpoint_in_the_place_of_a_bundles_weights(self, run_folder, bundle_folder):
+        shutil.copy(run_folder / "checkpoints/last.safetensors", bundle_folder / "model.safetensors")
+        self.refused(bundle_folder, "holds a checkpoint")
+
+    def test_a_bundles_weights_in_the_place_of_a_checkpoint(self, run_folder, bundle_folder):
+        shutil.copy(bundle_folder / "model.safetensors", run_folder / "checkpoints/last.safetensors")
+        self.refused(run_folder, "holds a bundle")
+
+    def test_weights_that_do_not_fit_name_the_first_tensors(self, run_folder, trained_tensors, save_checkpoint):
+        tensors = trained_tensors
+        tensors["ema.a.mlp.0.weight"] = torch.zeros(8, 5)
+        tensors["ema.a.extra"] = torch.zeros(1)
+        del tensors["ema.b.decoder.head.bias"]
+        save_checkpoint(run_folder / "checkpoints/last.safetensors", tensors)
+        self.refused(
+            run_folder,
+            "in 3 tensors",
+            "b.decoder.head.bias is missing",
+            "a.extra is not known",
+            "a.mlp.0.weight is [8, 5], expected [8, 3]",
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "parts"),
+        [
+            ({"extra": 1}, ["extra", "unknown setting"]),
+            ({"model": "DROP"}, ["model", "is missing"]),
+            ({"format": 2}, ["format", "2 is not allowed", "newer unpaired"]),
+            ({"weights": "best"}, ["weights", "'best' is not allowed"]),
+            ({"step": -1}, ["step", "-1 is not allowed"]),
+        ],
+    )
+    def test_a_config_that_is_wrong(self, bundle_folder, changes, parts):
+        edit_config(bundle_folder, **changes)
+        self.refused(bundle_folder, "config.json", *parts)
+
+    @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b""])
+    def test_a_config_that_is_no_json(self, bundle_folder, content):
+        (bundle_folder / "config.json").write_bytes(content)
+        self.refused(bundle_folder, "cannot be read as JSON")
+
+    def test_a_bundle_without_weights(self, bundle_folder):
+        (bundle_folder / "model.safetensors").unlink()
+        self.refused(bundle_folder, "model.safetensors", "no such file")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from unpaired.inference.statistics import FixedStatistics, JointStatistics
+from unpaired.layers.adain import adain
+from unpaired.layers.norms import SampleLayerNorm
+
+LAYERS = {
+    "instance": nn.InstanceNorm2d(8),
+    "instance with scale": nn.InstanceNorm2d(8, affine=True),
+    "group": nn.GroupNorm(2, 8),
+    "layer": SampleLayerNorm(8),
+}
+PARAMETERS = torch.randn(2, 1, 8, generator=torch.Generator().manual_seed(0))
+
+
+def as_adain(x):
+    bias, scale = PARAMETERS.expand(2, len(x), 8)
+    return adain(x, bias, scale)
+
+
+@pytest.fixture(params=[*LAYERS, "adain"])
+def norm(request):
+    if request.param == "adain":
+        return as_adain
+    layer = LAYERS[request.param].eval()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, mean=1.0)
+    return layer
+
+
+@pytest.fixture
+def x():
+    rng = torch.Generator().manual_seed(3)
+    return torch.randn(1, 8, 40, 60, generator=rng) * torch.rand(1, 8, 1, 1, generator=rng) + 2
+
+
+@torch.inference_mode()
+def test_one_picture_has_its_own_statistics(norm, x):
+    with JointStatistics(1) as joint:
+        y = norm(x)
+    assert torch.allclose(y, norm(x), atol=1e-3)
+    assert len(joint.measured) == 1
+
+
+@torch.inference_mode()
+def test_pieces_of_a_picture_are_normalized_as_the_whole(norm, x):
+    pieces = torch.cat(x.split(20, dim=3))
+    with JointStatistics(3):
+        y = norm(pieces)
+    assert torch.allclose(torch.cat(list(y.split(1)), dim=3), norm(x), atol=1e-3)
+
+
+@torch.inference_mode()
+def test_a_piece_with_the_statistics_of_the_whole(norm, x):
+    joint = JointStatistics(1)
+    with joint:
+        whole = norm(x)
+    piece = x[..., 7:19]
+    with FixedStatistics(joint.measured):
+        y = norm(piece)
+    assert torch.allclose(y, whole[..., 7:19], atol=1e-3)
+    assert not torch.allclose(norm(piece), whole[..., 7:19], atol=1e-2)
+
+
+@torch.inference_mode()
+def test_each_norm_gets_its_own(x):
+    layers = nn.Sequential(nn.InstanceNorm2d(8), nn.Conv2d(8, 8, 1), SampleLayerNorm(8)).eval()
+    joint = JointStatistics(1)
+    with joint:
+        whole = layers(x)
+    with FixedStatistics(joint.measured):
+        y = layers(x[:, :, :9])
+    assert torch.allclose(y, whole[:, :, :9], atol=1e-3)
+
+
+@torch.inference_mode()
+def test_norms_with_stored_statistics_are_left_alone(x):
+    layer = nn.BatchNorm2d(8).eval()
+    joint = JointStatistics(1)
+    with joint:
+        assert torch.allclose(layer(x), x / (1 + layer.eps) ** 0.5)
+    assert joint.measured == []
+
+
+@torch.inference_mode()
+def test_statistics_of_another_kind_are_not_taken_silently(x):
+    with JointStatistics(1), pytest.raises(AssertionError, match="not known"):
+        torch.var_mean(x, dim=(2, 3), keepdim=True)
