@@ -19,13 +19,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part may import of the others (besides itself). Whatever is not named may not be imported.
 FOUNDATION = {"errors", "settings", "schedules"}
-CONFIG = FOUNDATION | {"config", "presets", "models.config", "domain_names"}
+CONFIG = FOUNDATION | {"config", "config_fields", "presets", "models.config", "domain_names"}
 MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
     "schedules": set(),
     "models.config": FOUNDATION,
-    "config": FOUNDATION | {"models.config"},
+    "config": FOUNDATION | {"models.config", "config_fields"},
+    "config_fields": FOUNDATION,
     "presets": FOUNDATION | {"config", "models.config"},
     "domain_names": FOUNDATION | {"config", "models.config"},
     "tensorfile": FOUNDATION,
@@ -50,6 +51,7 @@ LIGHT_PARTS = {
     "schedules",
     "models.config",
     "config",
+    "config_fields",
     "presets",
     "domain_names",
     "cli",

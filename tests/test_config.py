@@ -14,15 +14,14 @@ from unpaired.config import (
     Override,
     RunConfig,
     compose,
-    fields_of,
     load,
     override,
     parse_value,
     to_dict,
     to_yaml,
-    type_in_words,
     validate,
 )
+from unpaired.config_fields import fields_of, type_in_words
 from unpaired.errors import Problem, UsageError
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unpaired.schedules import ever_positive, schedule_problem, value_at
+from unpaired.schedules import schedule_problem, value_at
 
 STEPS = st.integers(0, 10**7)
 WEIGHTS = st.floats(0, 1e6)
@@ -47,11 +47,3 @@ def test_steps_that_do_not_grow_are_a_problem(schedule: tuple[tuple[int, float],
 
 def test_a_constant_is_no_problem() -> None:
     assert schedule_problem(0.0) is None
-
-
-@pytest.mark.parametrize(
-    ("schedule", "positive"),
-    [(0.0, False), (0.1, True), (((0, 0.0), (5, 0.0)), False), (((0, 0.0), (5, 0.1)), True), (((0, 1.0),), True)],
-)
-def test_ever_positive(schedule: float | tuple[tuple[int, float], ...], positive: bool) -> None:
-    assert ever_positive(schedule) is positive

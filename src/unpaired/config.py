@@ -6,16 +6,16 @@ All problems of one call are collected and reported together, each under the nam
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import yaml
 from annotated_types import Gt, Interval
 
-from unpaired.errors import Problem, did_you_mean, raise_if_any
+from unpaired.config_fields import did_you_mean_path, fields_of
+from unpaired.errors import Problem, raise_if_any
 from unpaired.models import ModelConfig
 from unpaired.models.munit.config import MunitConfig
 from unpaired.settings import (
@@ -204,52 +204,6 @@ def validate(cls: type, data: Any, source: str) -> Any:
     return value
 
 
-def fields_of(cls: type, prefix: str = "") -> Iterator[tuple[str, str, Any, str]]:
-    """Every setting below the config class `cls`: dotted path, type in words, default, one line about it."""
-    hints = get_type_hints(cls, include_extras=True)
-    for item in dataclasses.fields(cls):
-        path, hint = f"{prefix}{item.name}", hints[item.name]
-        doc = item.metadata["doc"]
-        nested = _nested_config(hint)
-        if nested is not None:
-            yield path, "section", None, doc
-            yield from fields_of(nested, f"{path}.")
-        else:
-            yield path, type_in_words(hint), item.default, doc
-
-
-def type_in_words(hint: Any) -> str:
-    """What values the type `hint` allows, in words."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return f"{type_in_words(args[0])}{_bounds_in_words(args[1:])}"
-    if origin is Literal:
-        return " | ".join(str(arg) for arg in args)
-    if origin is tuple:
-        return "[" + ", ".join("..." if arg is ... else type_in_words(arg) for arg in args) + "]"
-    if args:
-        return " | ".join(type_in_words(arg) for arg in args)
-    return "null" if hint is type(None) else {"str": "text", "bool": "true | false"}.get(hint.__name__, hint.__name__)
-
-
-def _bounds_in_words(metadata: Sequence[Any]) -> str:
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = [
-        f"{sign} {getattr(m, key):g}" for m in metadata for key, sign in signs.items() if _bound(m, key) is not None
-    ]
-    return f" {' and '.join(found)}" if found else ""
-
-
-def _bound(metadata: Any, key: str) -> float | None:
-    return getattr(metadata, key, None)
-
-
-def _nested_config(hint: Any) -> type | None:
-    """The config dataclass that a field of type `hint` holds, if any."""
-    candidates = [hint, *get_args(hint)]
-    return next((c for c in candidates if isinstance(c, type) and dataclasses.is_dataclass(c)), None)
-
-
 _adapters: dict[type, Any] = {}
 
 
@@ -325,19 +279,6 @@ def _apply(base: RunConfig, overrides: Sequence[Override], problems: list[Proble
         sources[override.path] = override.source
     config = _validated(RunConfig, data, lambda path: _source(path, sources), problems)
     return config if len(problems) == num_before else None
-
-
-def did_you_mean_path(path: str, known: Sequence[str]) -> str:
-    """A hint for an unknown dotted `path`: a setting of that last name elsewhere, else the nearest one."""
-    last = path.rpartition(".")[2]
-    same_name = [option for option in known if option.rpartition(".")[2] == last]
-    if same_name:
-        return f"Did you mean {' or '.join(same_name)}?"
-    return did_you_mean(path, known) if _is_near(path, known) else "`unpaired config` lists all settings."
-
-
-def _is_near(path: str, known: Sequence[str]) -> bool:
-    return did_you_mean(path, known).startswith("Did")
 
 
 def _put(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:

@@ -10,7 +10,7 @@ from unpaired.config import DataConfig
 def domain_names(data: DataConfig) -> tuple[str, str]:
     """The names of domains a and b: their folders' names, or "a" and "b" where those tell nothing.
 
-    `trainA` and `trainB` in a folder such as `horse2zebra` are "horse" and "zebra", as data sets are named in this field.
+    `trainA` and `trainB` in a folder such as `horse2zebra` are "horse" and "zebra", as data sets here are named.
     """
     if data.a is None or data.b is None:
         return "a", "b"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, MinLen
@@ -30,11 +31,6 @@ def schedule_problem(schedule: Scheduled) -> str | None:
     """Why `schedule` cannot be used, or None. Its steps have to grow."""
     if isinstance(schedule, tuple):
         starts = [start for start, _ in schedule]
-        if any(later <= earlier for earlier, later in zip(starts, starts[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(starts)):
             return f"the steps {starts} do not grow"
     return None
-
-
-def ever_positive(schedule: Scheduled) -> bool:
-    """Whether the value is above 0 at any step."""
-    return any(value > 0 for _, value in schedule) if isinstance(schedule, tuple) else schedule > 0

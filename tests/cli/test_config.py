@@ -6,7 +6,8 @@ import pytest
 
 from unpaired.cli.app import main
 from unpaired.cli.config import settings_of
-from unpaired.config import RunConfig, fields_of, load
+from unpaired.config import RunConfig, load
+from unpaired.config_fields import fields_of
 from unpaired.presets import PRESETS
 
 

@@ -99,7 +99,7 @@ def test_a_size_that_the_network_cannot_take_names_those_it_can(data):
 
 
 def test_nothing_given_at_all():
-    assert messages(call(None)) [0].startswith("No folders of pictures were given")
+    assert messages(call(None))[0].startswith("No folders of pictures were given")
 
 
 def test_unknown_model():

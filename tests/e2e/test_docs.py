@@ -21,7 +21,8 @@ from PIL import Image
 
 from unpaired import tensorfile
 from unpaired.cli.app import COMMANDS, build_app, main
-from unpaired.config import RunConfig, compose, fields_of, load, to_yaml
+from unpaired.config import RunConfig, compose, load, to_yaml
+from unpaired.config_fields import fields_of
 from unpaired.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -60,7 +60,8 @@ def show(
 
 def settings_of(config: Any) -> list[Setting]:
     """Every setting and section of the run config `config`, with the values that it has."""
-    from unpaired.config import RunConfig, fields_of, to_dict
+    from unpaired.config import RunConfig, to_dict
+    from unpaired.config_fields import fields_of
 
     plain = to_dict(config)
     found = []
@@ -109,7 +110,7 @@ def _presets() -> Iterator[str]:
 
 
 def _explanation(field: str, preset: str, config: Any) -> Iterator[str]:
-    from unpaired.config import did_you_mean_path
+    from unpaired.config_fields import did_you_mean_path
 
     settings = {setting.path: setting for setting in settings_of(config)}
     if field not in settings:

@@ -9,7 +9,11 @@ from torch.nn.utils import parametrizations
 
 from unpaired.layers.norms import make_norm
 
-_PADDING_MODES: dict[str, Literal["reflect", "replicate", "zeros"]] = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
+_PADDING_MODES: dict[str, Literal["reflect", "replicate", "zeros"]] = {
+    "reflect": "reflect",
+    "replicate": "replicate",
+    "zero": "zeros",
+}
 
 
 def make_conv(
