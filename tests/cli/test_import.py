@@ -20,12 +20,16 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_becomes_a_bundle_that_translates(here, unpaired):
-    called = unpaired("import", "munit", "gen_00012000.pt", "--config", GOLDEN / "config.yaml", "--out", "imported")
+    settings = yaml.safe_load((GOLDEN / "config.yaml").read_text(encoding="utf-8"))
+    settings |= {"crop_image_height": 64, "crop_image_width": 96, "new_size": 72}
+    Path("config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    called = unpaired("import", "munit", "gen_00012000.pt", "--config", "config.yaml", "--out", "imported")
     assert called.code == 0, called.err
-    reference = yaml.safe_load((GOLDEN / "config.yaml").read_text(encoding="utf-8"))["gen"]
+    reference = settings["gen"]
     assert f"dim {reference['dim']}" in called.out
     assert "unpaired translate imported" in called.out
     bundle = open_model(Path("imported"))
+    assert (bundle.config.data.size, bundle.config.data.resize) == ((64, 96), 72)
     assert (bundle.config.step, bundle.config.weights) == (12000, "raw")
     assert "gen_00012000.pt" in bundle.config.source
     style = bundle.build_networks().encode_style(torch.zeros(1, 3, 64, 64), "a")

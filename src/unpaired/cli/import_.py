@@ -57,15 +57,14 @@ def _import(model: str, source: Path, config: Path | None, dis: Path | None, out
 def _bundle(imported: ImportedModel, source: Path) -> Bundle:
     from importlib.metadata import version
 
-    from unpaired.config import DataConfig
     from unpaired.inference.bundle import Bundle
     from unpaired.inference.facts import FORMAT, BundleConfig, DomainNames, PicturesConfig
 
-    default = DataConfig()
+    data = imported.data
     facts = BundleConfig(
         format=FORMAT,
         model=imported.config,
-        data=PicturesConfig(size=default.size, resize=default.resize, background=default.background),
+        data=PicturesConfig(size=data.size, resize=data.resize, background=data.background),
         weights="raw",
         step=_step_in_name(source),
         domains=DomainNames(a="a", b="b"),

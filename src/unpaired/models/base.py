@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from unpaired.config import DataConfig
 from unpaired.models import ModelConfig
 
 Domain = Literal["a", "b"]
@@ -157,9 +158,13 @@ AnyMethod = Method[Any, Any]
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A checkpoint of a reference code, in our names: what a bundle is made of."""
+    """A checkpoint of a reference code, in our names: what a bundle is made of.
+
+    `data` says how the training pictures were prepared, as far as that is known.
+    """
 
     config: ModelConfig
+    data: DataConfig
     generators: dict[str, Tensor]
     discriminators: dict[str, Tensor] | None
     notes: tuple[str, ...] = ()

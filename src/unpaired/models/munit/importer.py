@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unpaired.config import DataConfig
 from unpaired.errors import Problem, UserError, raise_if_any
 from unpaired.models.base import DOMAINS, ImportedModel
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
@@ -31,10 +32,11 @@ def import_checkpoint(source: Path, *, config: Path | None, discriminators: Path
     """
     gen = _load(source)
     dis = _load(discriminators) if discriminators is not None else None
-    notes: tuple[str, ...] = ()
     if config is not None:
-        model, notes = read_reference_yaml(config)
+        settings = read_reference_yaml(config)
+        model, data, notes = settings.model, settings.data, settings.notes
     else:
+        data = DataConfig()
         model = MunitConfig(
             generator=_infer_generator(gen["a"], source),
             discriminator=_infer_discriminator(dis["a"], discriminators)
@@ -42,13 +44,14 @@ def import_checkpoint(source: Path, *, config: Path | None, discriminators: Path
             else DiscriminatorConfig(),
         )
         notes = ("Activations, padding and kind of adversarial loss cannot be read from a checkpoint: the reference's "
-                 "shipped settings were assumed. Give its YAML file with --config when they differ.",)  # fmt: skip
+                 "shipped settings were assumed. Give its YAML file with --config when they differ.",
+                 f"Nor can the size of the training pictures: {data.size[0]} px was assumed.")  # fmt: skip
     generators = _renamed(gen, generator_names(model.generator), _generator_shapes(model.generator), source)
     renamed_dis = None
     if dis is not None and discriminators is not None:
         names = discriminator_names(model.discriminator)
         renamed_dis = _renamed(dis, names, _discriminator_shapes(model.discriminator), discriminators)
-    return ImportedModel(model, generators, renamed_dis, notes)
+    return ImportedModel(model, data, generators, renamed_dis, notes)
 
 
 def generator_names(config: GeneratorConfig) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from unpaired.config import validate
+from unpaired.config import DataConfig, validate
 from unpaired.errors import Problem, UsageError, UserError, did_you_mean, raise_if_any
 from unpaired.models.munit.config import MunitConfig
 
@@ -39,8 +40,17 @@ _WEIGHTS = {
 }
 
 
-def read_reference_yaml(path: Path) -> tuple[MunitConfig, tuple[str, ...]]:
-    """The model that the reference's YAML file at `path` describes, and notes on what has no place in ours.
+@dataclass(frozen=True)
+class ReferenceYaml:
+    """What a YAML file of the reference says, in our settings; `notes` on what has no place in ours."""
+
+    model: MunitConfig
+    data: DataConfig
+    notes: tuple[str, ...]
+
+
+def read_reference_yaml(path: Path) -> ReferenceYaml:
+    """The settings in the reference's YAML file at `path`.
 
     Raises `UserError` when it cannot be read, and `UsageError` naming all keys and values that are wrong.
     """
@@ -63,7 +73,16 @@ def read_reference_yaml(path: Path) -> tuple[MunitConfig, tuple[str, ...]]:
         "generator_init": data.get("init", "kaiming"),
     }
     model: MunitConfig = validate(MunitConfig, plain, str(path))
-    return model, _notes(data)
+    return ReferenceYaml(model, validate(DataConfig, _data(data), str(path)), _notes(data))
+
+
+def _data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The reference scales the shorter side to new_size, then crops."""
+    plain: dict[str, Any] = {}
+    if {"crop_image_height", "crop_image_width"} <= set(data):
+        plain["size"] = (data["crop_image_height"], data["crop_image_width"])
+    new_size = data.get("new_size", data.get("new_size_a"))
+    return plain if new_size is None else {**plain, "resize": new_size}
 
 
 def _notes(data: Mapping[str, Any]) -> tuple[str, ...]:
