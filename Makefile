@@ -36,7 +36,7 @@ types: setup-dev ## Check types
 	$(PY) -m mypy
 
 unit: setup-dev ## Run the tests
-	$(PY) -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
+	$(PY) -m pytest --numprocesses logical --maxprocesses 8
 
 format: setup-dev ## Put the code into the agreed format
 	$(PY) -m ruff check --fix .

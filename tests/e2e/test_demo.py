@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -16,47 +17,30 @@ import unpaired.demo
 from unpaired.cli.demo import GRID_NAME
 from unpaired.errors import UserError
 
-pytestmark = pytest.mark.xdist_group("demo")  # one process, so that the demo runs once
 ARCHIVE = Path(unpaired.demo.__file__).with_name("pictures.zip")
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A folder in which `unpaired demo --steps 3` was run, and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
+def test_a_first_run(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
     command = [sys.executable, "-m", "unpaired", "demo", "--steps", "3"]
-    return folder, subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
-
-def test_it_ends_well_and_says_where_to_look(ran: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    folder, result = ran
-    assert result.returncode == 0, result.stderr
-    run = folder / "runs" / "0001-munit-edges2emoji"
-    assert (run / "index.html").resolve().as_uri() in result.stdout
-    assert len([line for line in result.stdout.splitlines() if line.startswith("  unpaired ")]) == 2
-
-
-def test_the_pictures_are_there_to_look_at(ran: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    data = ran[0] / "demo_data" / "edges2emoji"
+    folder = tmp_path / "runs" / "0001-munit-edges2emoji"
+    assert (folder / "index.html").resolve().as_uri() in ran.stdout, "it says where to look"
+    (grid,) = (folder / "samples").glob(f"{GRID_NAME}-*.png")
+    assert grid.name in (folder / "index.html").read_text(encoding="utf-8"), "the page shows the translations"
+    data = tmp_path / "demo_data" / "edges2emoji"
     assert sorted(p.name for p in data.iterdir()) == ["testA", "testB", "trainA", "trainB"]
-    assert all(any(folder.iterdir()) for folder in data.iterdir())
+    assert all(any(folder.iterdir()) for folder in data.iterdir()), "the pictures are there to look at"
 
-
-def test_the_page_shows_translations_in_several_styles(ran: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    run = ran[0] / "runs" / "0001-munit-edges2emoji"
-    (grid,) = (run / "samples").glob(f"{GRID_NAME}-*.png")
-    assert grid.name in (run / "index.html").read_text(encoding="utf-8")
-
-
-def test_the_commands_to_try_next_work(
-    ran: tuple[Path, subprocess.CompletedProcess[str]], run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, result = ran
-    monkeypatch.chdir(folder)
-    translate, train = (line.split()[1:] for line in result.stdout.splitlines() if line.startswith("  unpaired "))
-    assert run(*translate, "--device", "cpu", "--out", "translated").code == 0
-    assert run(*train, "--device", "cpu", "--dry-run").code == 0
+    shown = [
+        shlex.split(line, posix=os.name != "nt") for line in ran.stdout.splitlines() if line.startswith("  unpaired ")
+    ]
+    assert [words[1] for words in shown] == ["translate", "train"]
+    assert run(*shown[0][1:], "--device", "cpu", "--out", "translated").code == 0
+    assert run(*shown[1][1:], "--device", "cpu", "--dry-run").code == 0
 
 
 def test_bundled_pictures_are_small_and_of_one_size() -> None:
