@@ -40,7 +40,7 @@ FOLDERS = PictureFolders(
 
 @pytest.fixture(autouse=True)
 def one_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(trial, "BUDGET_FOR_TWO_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")

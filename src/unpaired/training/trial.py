@@ -21,8 +21,9 @@ from unpaired.training.footprint import (
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
-BUDGET_SECONDS = 3.0
-NUM_STEPS = 3  # at each size
+BUDGET_SECONDS = 5.0
+BUDGET_FOR_TWO_SECONDS = 20.0  # one size alone cannot tell what every step costs from what grows with the size
+LONG_SECONDS = 1.0  # after a step as long as this, two steps are enough
 ROUND_TO_PX = 32
 FRACTIONS = (8, 4, 2)  # of the side of the run's pictures
 
@@ -103,23 +104,24 @@ def extrapolated(measured: Sequence[Measured], flops: int) -> float:
 def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]], step: int) -> Iterator[Measured]:
     """Steps on ever larger pictures of `sizes`, as many as there is time for, but one at least."""
     done: list[Measured] = []
-    left = BUDGET_SECONDS
+    spent = 0.0
     for batch_size, size in sizes:
         flops = count_step(
             method_without_content(state.config.model), batch_without_content(batch_size, size), step
         ).flops
-        if done and NUM_STEPS * extrapolated(done, flops) > left:
+        budget = BUDGET_SECONDS if len(done) > 1 else BUDGET_FOR_TWO_SECONDS
+        if done and spent + 2 * extrapolated(done, flops) > budget:
             return
         start = time.perf_counter()
         done.append(Measured(flops, _seconds(state, _noise(batch_size, size, state.engine.device))))
-        left -= time.perf_counter() - start
+        spent += time.perf_counter() - start
         yield done[-1]
 
 
 def _seconds(state: TrainState, batch: Batch) -> float:
-    """The time of a step: of several, the shortest but the first, which warms up."""
-    times = []
-    for _ in range(NUM_STEPS):
+    """The time of a step: the shortest of one or two, after one that warms up."""
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 3 and times[-1] < LONG_SECONDS):
         start = time.perf_counter()
         train_step(state, batch)
         times.append(time.perf_counter() - start)
