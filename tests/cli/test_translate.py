@@ -268,6 +268,37 @@ class TestMistakes:
         self.refused(translate("line.png", "--to", "b"), "too elongated (2x200")
 
 
+class TestModelsWithoutStyles:
+    @pytest.fixture(autouse=True)
+    def one_answer(self, monkeypatch):
+        class Negative:
+            style_dim = None
+            size_multiple = 4
+
+            def translate(self, x, to, style):
+                return -x
+
+        original = Translator.__init__
+
+        def init(self, *arguments, **named):
+            original(self, *arguments, **named)
+            self.networks = Negative()
+
+        monkeypatch.setattr(Translator, "__init__", init)
+
+    def test_one_result(self, translate, cat):
+        done(translate(cat, "--to", "b"))
+        assert results() == ["cat-to-b.png"]
+        assert code_of("translations/cat-to-b.png") is None
+
+    def test_flags_about_styles(self, translate, cat, draw):
+        draw("dog.png")
+        called = translate(cat, "--to", "b", "--style", "dog.png", "--save-styles", "styles.json")
+        assert called.code == 2
+        assert called.num_errors == 2
+        assert "--style: this model has one answer" in called.err
+
+
 class TestFailures:
     """What goes wrong half-way: said in a line, exit code 1, and what was written before stays."""
 

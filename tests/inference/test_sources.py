@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unpaired.inference.jobs import Style, result_name, short_name
 from unpaired.inference.sources import find_sources, unique_labels
+from unpaired.inference.styles import Style, result_name, short_name
 
 OUT = Path("out")
 names = st.text(alphabet="aAbé\u0301._2-", min_size=1, max_size=5).filter(lambda name: name.strip("."))

@@ -211,6 +211,42 @@ class TestTensors:
         translator.translate_tensor(torch.full((1, 3, 16, 16), 1.0001), to="b", seed=0)
 
 
+class OneAnswer:
+    """Networks of a model without styles: the negative."""
+
+    style_dim = None
+    size_multiple = 4
+
+    def translate(self, x, to, style):
+        assert style is None
+        return -x
+
+
+class TestModelsWithoutStyles:
+    @pytest.fixture
+    def negative(self, run_folder):
+        translator = Translator(open_model(run_folder), device="cpu", max_pixels=40 * 40)
+        translator.networks = OneAnswer()
+        return translator
+
+    def test_one_answer(self, negative, picture):
+        image = picture(40, 32)
+        (result,) = negative.translate(image, to="b")
+        assert (pixels(result) == 255 - pixels(image)).all()
+        x = torch.rand(2, 3, 50, 61) * 2 - 1
+        assert torch.allclose(negative.translate_tensor(x, to="b"), -x, atol=1e-6)
+
+    def test_styles_are_refused(self, negative, picture):
+        for call in (
+            lambda: negative.translate(picture(), to="b", style=[0.0, 0.0, 0.0]),
+            lambda: negative.translate_tensor(torch.zeros(1, 3, 16, 16), to="b", style=[0.0, 0.0, 0.0]),
+            lambda: negative.draw_styles(1, 0),
+            lambda: negative.translate(picture(), to="b", num_styles=2),
+        ):
+            with pytest.raises(UsageError, match="one answer a picture"):
+                call()
+
+
 class TestDevices:
     def test_unknown_and_missing_ones(self, run_folder):
         bundle = open_model(run_folder)

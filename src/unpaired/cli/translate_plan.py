@@ -6,16 +6,17 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from unpaired.errors import Problem, UserError, raise_if_any
 
 if TYPE_CHECKING:
-    from unpaired.inference.jobs import Job, Style
+    from unpaired.inference.jobs import Job
     from unpaired.inference.records import Record
     from unpaired.inference.sources import Source
+    from unpaired.inference.styles import Style
     from unpaired.inference.translator import Translator
     from unpaired.models.base import Domain
 
@@ -249,79 +250,32 @@ def _styles(
     call: TranslateCall, numbers: _Numbers, translator: Translator | None, problems: list[Problem]
 ) -> tuple[list[Style], list[str]]:
     """The styles that all pictures share (with --fresh-styles: as many, to be replaced), and notes about them."""
+    from unpaired.inference.styles import NO_STYLE, example_styles, random_styles, saved_styles
+
+    if translator is not None and translator.style_dim is None:
+        problems += _no_styles_problems(call)
+        return [NO_STYLE], []
     if call.examples:
-        return _example_styles(call, translator, problems), []
+        return example_styles(translator, call.examples, cast("Domain", call.to), problems), []
     if call.code_files:
-        return _saved_styles(call, translator, problems)
-    if translator is None:
-        return [], []
-    return random_styles(translator, numbers.num_styles, numbers.seed, ""), []
+        return saved_styles(translator, call.code_files, call.to, problems)
+    return random_styles(translator, numbers.num_styles, numbers.seed) if translator else [], []
 
 
-def random_styles(translator: Translator, num_styles: int, seed: int, picture: str) -> list[Style]:
-    """Styles drawn from `seed`, and, with --fresh-styles, from the label of the `picture`."""
-    from unpaired.data.sampler import mixed_seed
-    from unpaired.inference.jobs import Style
-
-    own_seed = mixed_seed(seed, picture) if picture else seed
-    name = f"seed{seed}_fresh" if picture else f"seed{seed}"
-    origin = f"seed {seed} and {picture}" if picture else f"seed {seed}"
-    codes = translator.draw_styles(num_styles, own_seed).tolist()
-    return [Style(tuple(code), index, origin, name, seed) for index, code in enumerate(codes)]
-
-
-def _example_styles(call: TranslateCall, translator: Translator | None, problems: list[Problem]) -> list[Style]:
-    from unpaired.data.images import BadPicture, check_picture
-    from unpaired.inference.jobs import Style, short_name
-
-    whole = []
-    for path in call.examples:
-        try:
-            check_picture(path)
-            whole.append(path)
-        except BadPicture as bad:
-            problems.append(Problem(f"--style {path}: cannot be read ({bad.reason})", "Give whole picture files."))
-    if translator is None:
-        return []
-    to = cast("Domain", call.to)
-    codes = [tuple(translator.style_of(path, to)[0].tolist()) for path in whole]
+def _no_styles_problems(call: TranslateCall) -> list[Problem]:
+    """The flags about styles of a call whose model has one answer a picture."""
+    given = {
+        "--styles": call.num_styles,
+        "--style": call.examples,
+        "--style-code": call.code_files,
+        "--save-styles": call.save_styles,
+        "--fresh-styles": call.fresh_styles,
+    }
     return [
-        Style(code, index, f"example {path.name}", f"like_{short_name(path.stem)}")
-        for index, (path, code) in enumerate(zip(whole, codes, strict=True))
+        Problem(f"{flag}: this model has one answer a picture, without styles", "Leave it out.")
+        for flag, value in given.items()
+        if value
     ]
-
-
-def _saved_styles(
-    call: TranslateCall, translator: Translator | None, problems: list[Problem]
-) -> tuple[list[Style], list[str]]:
-    from unpaired.inference.jobs import Style, short_name
-    from unpaired.inference.records import read_styles
-
-    styles: list[Style] = []
-    notes: list[str] = []
-    for path in call.code_files:
-        try:
-            file = read_styles(path)
-        except UserError as error:
-            problems += [replace(problem, message=f"--style-code {problem.message}") for problem in error.problems]
-            continue
-        if file.to != call.to:
-            problems.append(Problem(f"--style-code {path}: holds styles of domain {file.to}", f"Use --to {file.to}."))
-        if translator is None:
-            continue
-        if any(len(style.code) != translator.style_dim for style in file.styles):
-            seen = len(file.styles[0].code)
-            message = (
-                f"--style-code {path}: codes of {seen} numbers do not fit, the model's have {translator.style_dim}"
-            )
-            problems.append(Problem(message, "Use the model that they were made for."))
-        if file.weights_sha256 != translator.bundle.fingerprint:
-            notes.append(f"the styles of {path} were made for other weights: they mean something else here")
-        styles += [
-            Style(saved.code, len(styles) + number, f"code of {path.name}", f"code_{short_name(path.stem)}")
-            for number, saved in enumerate(file.styles)
-        ]
-    return styles, notes
 
 
 def _jobs(
@@ -333,8 +287,9 @@ def _jobs(
     problems: list[Problem],
 ) -> list[Job]:
     from unpaired.data.images import MAX_PIXELS
-    from unpaired.inference.jobs import Job, result_name
+    from unpaired.inference.jobs import Job
     from unpaired.inference.sizes import working_size
+    from unpaired.inference.styles import random_styles, result_name
 
     if translator is None:
         return []
@@ -372,7 +327,7 @@ def _memory_explained(plan: Plan) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory|allocate", str(error)):
+        if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory|to allocate", str(error)):
             raise
         height, width = max((job.working_size for job in plan.jobs), key=lambda size: size[0] * size[1])
         raise UserError(

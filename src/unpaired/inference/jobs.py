@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,25 +15,15 @@ from torch import Tensor
 from unpaired.data.images import BadPicture, Size, read_picture, to_image, to_tensor
 from unpaired.data.threads import num_cpus
 from unpaired.errors import UserError
-from unpaired.inference.records import Code, Record, write_picture
+from unpaired.inference.records import Record, write_picture
 from unpaired.inference.sizes import enlarged, resized
 from unpaired.inference.sources import Source
+from unpaired.inference.styles import Style
 from unpaired.inference.translator import Translator
 from unpaired.models.base import Domain
 
 _WAITING_BATCHES = 2  # decoded ahead of the networks
 _WAITING_RESULTS = 8  # translated and not saved yet: a bound on memory, results can be large
-
-
-@dataclass(frozen=True)
-class Style:
-    """One style of a call. `name` is part of the file names; `seed` is None unless the code was drawn from it."""
-
-    code: Code | None
-    index: int
-    origin: str
-    name: str
-    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,16 +35,6 @@ class Job:
     size: Size
     styles: tuple[Style, ...]
     targets: tuple[Path, ...]
-
-
-def result_name(label: str, to: Domain, style: Style) -> str:
-    """The file name of a result. Differs for all labels and styles: a style's name holds no `-` after its number."""
-    return f"{label}-to-{to}-style{style.index:02d}-{style.name}.png"
-
-
-def short_name(text: str) -> str:
-    """`text` as a part of a file name: letters, digits and `_` only, at most 40."""
-    return re.sub(r"\W+", "_", text)[:40]
 
 
 def run_jobs(

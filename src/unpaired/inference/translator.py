@@ -205,7 +205,8 @@ class Translator:
         if style is None:
             if num_styles is not None and num_styles < 1:
                 raise UsageError(f"num_styles={num_styles}: is not allowed", "It takes a whole number, 1 or more.")
-            return None if self.style_dim is None else self.draw_styles(num_styles or 1, seed)
+            one_answer = self.style_dim is None and num_styles in (None, 1)
+            return None if one_answer else self.draw_styles(num_styles or 1, seed)
         if num_styles is not None:
             raise UsageError("num_styles and style are both given", "A style gives one picture: leave num_styles out.")
         examples = _examples(style)
