@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from unpaired import tensorfile
 from unpaired.config import RunConfig, load, to_yaml
 from unpaired.errors import Problem, UserError
 from unpaired.training.checkpoint import LAST
+from unpaired.training.commands import resume_command
 
 CONFIG_FILE = "config.yaml"
 DEFAULT_ROOT = Path("runs")
@@ -41,7 +41,7 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """What to type to go on with this run."""
-        return f"unpaired train --resume {shlex.quote(str(self.path))}"
+        return resume_command(self.path)
 
     def write_config(self, config: RunConfig) -> None:
         """Save the resolved config."""

@@ -60,8 +60,8 @@ def _terms(config: MunitConfig) -> dict[str, TermGuide]:
         ),
         "generator/content": TermGuide(
             "Content reconstruction",
-            "How well the content survives a translation. It has no natural scale and may rise at first while the "
-            "codes take shape; then it should fall slowly or stay level.",
+            "How badly the content survives a translation. It has no natural scale: it should fall at first, then "
+            "slowly or not at all.",
         ),
         "generator/cycle": TermGuide(
             "Cycle consistency",
