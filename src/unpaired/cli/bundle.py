@@ -9,11 +9,13 @@ from cyclopts import Parameter
 
 
 def bundle(
-    run: Path,
+    run: Annotated[Path, Parameter(help="A run folder or a checkpoint file.")],
     /,
     *,
     out: Annotated[Path, Parameter(help="Folder to make.")],
-    raw: Annotated[bool, Parameter(help="Take the last weights, not their moving average.", negative="")] = False,
+    raw: Annotated[
+        bool, Parameter(help="Take the last weights, not their moving average.", negative="", show_default=False)
+    ] = False,
 ) -> None:
     """Write what translation needs of RUN (a run folder or a checkpoint file), with a model card, to a new folder."""
     from unpaired.errors import UserError, raise_if_any

@@ -9,35 +9,33 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+_SWITCH = Parameter(negative="", show_default=False)
+_MANY = Parameter(consume_multiple=True, negative="", show_default=False)
+
 
 def translate(
-    model: Path,
-    inputs: Annotated[tuple[Path, ...], Parameter(help="Pictures, and folders of pictures with sub-folders.")] = (),
+    model: Annotated[Path, Parameter(help="A run folder, a checkpoint file or a bundle folder.")],
+    inputs: Annotated[tuple[Path, ...], _MANY, Parameter(help="Pictures, and folders of pictures.")] = (),
     /,
     *,
     to: Annotated[str, Parameter(help="Domain to translate to: a or b.")],
     styles: Annotated[str | None, Parameter(help="Random styles of each picture (1).")] = None,
-    style: Annotated[
-        tuple[Path, ...], Parameter(help="Example pictures of the target domain: their styles.", consume_multiple=True)
-    ] = (),
+    style: Annotated[tuple[Path, ...], _MANY, Parameter(help="Example pictures of the target domain.")] = (),
     style_code: Annotated[
-        tuple[Path, ...], Parameter(help="Files of --save-styles, or results of this command.", consume_multiple=True)
+        tuple[Path, ...], _MANY, Parameter(help="Files of --save-styles, or results of this command.")
     ] = (),
     save_styles: Annotated[Path | None, Parameter(help="JSON file to write the styles to, for --style-code.")] = None,
     seed: Annotated[str, Parameter(help="Seed of random styles.")] = "0",
-    fresh_styles: Annotated[bool, Parameter(help="Other random styles for every picture.", negative="")] = False,
+    fresh_styles: Annotated[bool, _SWITCH, Parameter(help="Other random styles for every picture.")] = False,
     out: Annotated[Path, Parameter(help="Folder for the results.")] = Path("translations"),
     size: Annotated[
-        str | None,
-        Parameter(
-            help="Shorter side to work at, in pixels; original: each picture's own. As in training if not given."
-        ),
+        str | None, Parameter(help="Shorter side to work at in pixels, or original; that of training if not given.")
     ] = None,
-    original_size: Annotated[bool, Parameter(help="Scale results to the size of their input.", negative="")] = False,
+    original_size: Annotated[bool, _SWITCH, Parameter(help="Scale results to the size of their input.")] = False,
     batch: Annotated[str | None, Parameter(help="Pictures of one size translated at once.")] = None,
-    raw: Annotated[bool, Parameter(help="Use the last weights, not their moving average.", negative="")] = False,
+    raw: Annotated[bool, _SWITCH, Parameter(help="Use the last weights, not their moving average.")] = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
-    overwrite: Annotated[bool, Parameter(help="Replace results that exist.", negative="")] = False,
+    overwrite: Annotated[bool, _SWITCH, Parameter(help="Replace results that exist.")] = False,
 ) -> None:
     """Translate pictures with a trained model: MODEL is a run folder, a checkpoint file or a bundle folder.
 

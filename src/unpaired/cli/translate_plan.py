@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BATCH_ON_ACCELERATORS = 8  # on a CPU batches gain nothing, and single pictures come out the same in every call
 _MAX_NAMED = 3
+_NO_MEMORY = re.compile("out of memory|not enough memory|to allocate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +328,7 @@ def _memory_explained(plan: Plan) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory|to allocate", str(error)):
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
             raise
         height, width = max((job.working_size for job in plan.jobs), key=lambda size: size[0] * size[1])
         raise UserError(
