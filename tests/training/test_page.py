@@ -180,6 +180,13 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     assert page.data["charts"] == []
 
 
+def test_a_foreign_file_among_the_samples_stops_nothing(make_run: MakeRun) -> None:
+    run = make_run()
+    (run / "samples" / "mine-00000001.png").write_bytes(b"not a picture")
+    write_page(run)
+    assert [g["name"] for g in Page(run / "index.html").data["grids"]] == ["a2b_random_styles", "unheard_of"]
+
+
 def test_no_run_no_page(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.yaml"):
         write_page(tmp_path)

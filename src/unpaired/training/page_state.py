@@ -131,17 +131,19 @@ def pace_of(records: Sequence[Mapping[str, Any]]) -> Pace:
 
 
 def read_grids(samples: Path) -> Iterator[GridHistory]:
-    """The grids in the folder `samples`, by name."""
+    """The grids in the folder `samples`, by name, without those whose newest file cannot be read."""
     steps: dict[str, list[int]] = {}
     for path in samples.glob("*.png"):
         match = _GRID_FILE.fullmatch(path.name)
         if match:
             steps.setdefault(match["name"], []).append(int(match["step"]))
     for name in sorted(steps):
-        ordered = sorted(steps[name])
-        with Image.open(samples / f"{name}-{ordered[-1]:08d}.png") as picture:
-            title = str(picture.info.get("Title", name))
-            yield GridHistory(name, tuple(ordered), title, picture.width, picture.height)
+        ordered = tuple(sorted(steps[name]))
+        try:
+            with Image.open(samples / f"{name}-{ordered[-1]:08d}.png") as picture:
+                yield GridHistory(name, ordered, str(picture.info.get("Title", name)), picture.width, picture.height)
+        except OSError:  # not one of ours, or removed meanwhile: no reason to stop a run
+            continue
 
 
 def _means(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
