@@ -17,7 +17,7 @@ from unpaired.models.munit.config import (
 
 def munit() -> RunConfig:
     """MUNIT as the paper trained it on edges and shoes: 256 px, batch 1, a million steps (a GPU for days)."""
-    return RunConfig()
+    return RunConfig(samples=SamplesConfig(every_steps=10_000), checkpoints=CheckpointsConfig(every_steps=5_000))
 
 
 def munit_landscape() -> RunConfig:
@@ -63,15 +63,16 @@ def munit_small() -> RunConfig:
 
 
 def demo() -> RunConfig:
-    """What `unpaired demo` trains: 32 px pictures, two minutes on two CPU cores."""
+    """What `unpaired demo` trains: 32 px pictures, content codes of 16 px, two minutes on two CPU cores."""
     return RunConfig(
         steps=1200,
         batch_size=4,
         data=DataConfig(size=(32, 32)),
         model=MunitConfig(
-            generator=GeneratorConfig(dim=16, mlp_dim=128, num_res_blocks=2),
+            generator=GeneratorConfig(dim=16, mlp_dim=128, num_res_blocks=2, num_downsamples=1),
             discriminator=DiscriminatorConfig(dim=32, num_layers=3, num_scales=2),
         ),
+        optimizer=OptimizerConfig(lr_generator=3e-4, lr_discriminator=3e-4),
         samples=SamplesConfig(every_steps=200, num_inputs=6, num_styles=4),
         checkpoints=CheckpointsConfig(every_steps=300, snapshot_every_steps=None),
         log=LogConfig(every_steps=5),
