@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unpaired.inference.sizes import cropped, padded, working_size
+from unpaired.inference.sizes import cropped, limited, padded, working_size
 
 sides = st.integers(1, 70)
 
@@ -34,6 +34,16 @@ def test_padding_reaches_the_multiple_and_is_undone(height, width, multiple, sma
         assert side >= smallest
         assert side - before < max(multiple, smallest)
     assert torch.equal(cropped(wide, (height, width)), x)
+
+
+@given(height=st.integers(1, 10_000), width=st.integers(1, 10_000), max_pixels=st.integers(1, 10**6))
+def test_a_limited_size_keeps_its_shape(height, width, max_pixels):
+    size = limited((height, width), max_pixels)
+    if height * width <= max_pixels:
+        assert size == (height, width)
+    elif min(size) > 1:
+        assert max_pixels / 4 < size[0] * size[1] <= max_pixels
+        assert abs(size[0] / size[1] / (height / width) - 1) < 1.1 / min(size)
 
 
 def test_reflection_where_there_is_enough_to_reflect_and_repetition_where_not():

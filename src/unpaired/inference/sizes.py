@@ -5,6 +5,8 @@ Sizes are (height, width) in pixels. Pictures in tensors are (N, 3, H, W).
 
 from __future__ import annotations
 
+import math
+
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
@@ -19,6 +21,12 @@ def working_size(size: Size, shorter_side: int | None) -> Size:
     shorter = min(size)
     height, width = (max(1, round(side * shorter_side / shorter)) for side in size)
     return height, width
+
+
+def limited(size: Size, max_pixels: int) -> Size:
+    """`size`, or the largest of its shape with at most `max_pixels` pixels."""
+    scale = min(1.0, math.sqrt(max_pixels / (size[0] * size[1])))
+    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
 
 
 def resized(image: Image.Image, size: Size) -> Image.Image:

@@ -16,7 +16,7 @@ from unpaired.errors import UsageError, UserError
 from unpaired.inference.bundle import Bundle, open_model
 from unpaired.inference.checks import check_codes, check_domain, check_pictures, check_seed, check_sides, codes_from
 from unpaired.inference.devices import choose_device
-from unpaired.inference.sizes import cropped, enlarged, padded, resized, working_size
+from unpaired.inference.sizes import cropped, enlarged, limited, padded, resized, working_size
 from unpaired.inference.tiles import translate_in_tiles
 from unpaired.models.base import Domain, TranslationNetworks, other
 
@@ -121,7 +121,7 @@ class Translator:
     def style_of(self, example: Picture, domain: Domain) -> Tensor:
         """The style code of the picture `example` of `domain`, looked at in training's scale: (1, style_dim)."""
         picture = self.open_picture(example)
-        size = working_size((picture.height, picture.width), self.working_side())
+        size = limited(working_size((picture.height, picture.width), self.working_side()), self.max_pixels)
         return self.encode_style(to_tensor(resized(picture, size))[None], domain)
 
     @torch.inference_mode()
