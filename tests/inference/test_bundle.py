@@ -219,7 +219,7 @@ class TestRefused:
         edit_config(bundle_folder, **changes)
         self.refused(bundle_folder, "config.json", *parts)
 
-    @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b""])
+    @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b"[]"])
     def test_a_config_that_is_no_json(self, bundle_folder, content):
         (bundle_folder / "config.json").write_bytes(content)
         self.refused(bundle_folder, "cannot be read as JSON")

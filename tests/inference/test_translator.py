@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unpaired.errors import UsageError, UserError
-from unpaired.inference.bundle import open_model
+from unpaired.inference.bundle import Bundle, open_model
+from unpaired.inference.facts import BundleConfig, DomainNames, PicturesConfig
 from unpaired.inference.translator import Translator
+from unpaired.models.munit.config import GeneratorConfig, MunitConfig
+from unpaired.models.munit.networks import MunitGenerators
 
 sides = st.integers(1, 70)
 
@@ -259,3 +262,41 @@ class TestDevices:
 
     def test_auto_finds_one(self, run_folder):
         assert Translator(open_model(run_folder), device="auto").device.type in ("cpu", "cuda", "mps")
+
+
+class TestEveryKindOfNetwork:
+    """Padding, tiles and statistics hold for all that can be configured."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"num_downsamples": 1},
+            {"num_downsamples": 3},
+            {"padding": "zero", "activation": "prelu"},
+            {"padding": "replicate", "content_norm": "none", "upsample_norm": "none"},
+            {"content_norm": "spectral", "upsample_norm": "spectral"},
+            {"content_norm": "batch", "upsample_norm": "batch"},
+            {"content_norm": "group", "upsample_norm": "group"},
+            {"content_norm": "layer", "upsample_norm": "instance", "style_norm": "instance"},
+        ],
+    )
+    def test_any_size_whole_and_in_tiles(self, changes):
+        generator = GeneratorConfig(dim=8, mlp_dim=8, style_dim=3, num_res_blocks=1, **changes)
+        model = MunitConfig(generator=generator)
+        weights = MunitGenerators(model).state_dict()
+        facts = BundleConfig(
+            format=1,
+            model=model,
+            data=PicturesConfig(size=(32, 32), resize="cover", background=(0, 0, 0)),
+            weights="raw",
+            domains=DomainNames(a="a", b="b"),
+            source="test",
+            versions={},
+        )
+        for size, max_pixels in (((1, 1), 10**6), ((37, 51), 10**6), ((90, 81), 64 * 64)):
+            translator = Translator(Bundle(facts, weights), device="cpu", max_pixels=max_pixels)
+            x = torch.rand(1, 3, *size) * 2 - 1
+            y = translator.translate_tensor(x, to="a", seed=0)
+            assert y.shape == x.shape
+            assert torch.isfinite(y).all()
+            assert torch.isfinite(translator.encode_style(x, "a")).all()

@@ -251,8 +251,11 @@ def _discriminators(model: ModelConfig) -> nn.Module:
     return MODELS[model.name].load_method()(model).discriminators
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, not JSON, or something else in JSON
         raise UserError(f"{path}: cannot be read as JSON ({error})", "Copy the bundle again.") from error
+    return data

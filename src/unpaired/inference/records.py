@@ -89,7 +89,10 @@ def read_record(path: Path) -> Record:
         raise UserError(f"{path}: cannot be read as PNG ({error})", _WAY_OUT) from error
     if text is None:
         raise UserError(f"{path}: this PNG does not say how it was made", _WAY_OUT)
-    record: Record = validate(Record, _parsed(text, path), str(path))
+    data = _parsed(text, path)
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: this PNG does not say how it was made", _WAY_OUT)
+    record: Record = validate(Record, data, str(path))
     return record
 
 
