@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,11 @@ def test_a_picture_says_how_it_was_made(record, image, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
 
 
+def test_a_source_whose_name_is_not_unicode(image, tmp_path):
+    write_picture(image, tmp_path / "x.png", replace(RECORD, source="caf\udce9.png"))
+    assert read_record(tmp_path / "x.png").source == "caf?.png"
+
+
 @given(code=codes)
 def test_codes_keep_every_bit(code):
     again = json.loads(json.dumps(code))
@@ -90,8 +96,6 @@ def test_a_picture_of_other_origin(image, tmp_path):
 
 
 def test_a_picture_without_style(image, tmp_path):
-    from dataclasses import replace
-
     write_picture(image, tmp_path / "x.png", replace(RECORD, style=None))
     refused(tmp_path / "x.png", "without styles")
 

@@ -74,6 +74,20 @@ class TestLabels:
         assert len(set(folded)) == len(folded)
         assert all(label.parent == place.parent for label, place in zip(found, places, strict=True))
 
+    @pytest.mark.parametrize(
+        ("name", "label"), [("..2", "picture"), (".hidden.png", "hidden"), ("caf\udce9.png", "caf"), ("a.b.png", "a.b")]
+    )
+    def test_odd_names(self, name, label):
+        assert unique_labels([PurePosixPath("x", name)]) == [PurePosixPath("x", label)]
+
+    def test_long_names_leave_room_for_the_style(self, here):
+        long = "ж" * 123
+        draw(f"{long}1.png", f"{long}2.png")
+        found = labels(f"{long}1.png", f"{long}2.png")
+        assert len(set(found)) == 2
+        style = Style((0.0,), 0, "", f"like_{short_name(long)}")
+        assert all(len(f".{result_name(label, 'b', style)}.1234567.partial".encode()) <= 255 for label in found)
+
     @given(labels=st.lists(names, min_size=2, max_size=2, unique=True), origins=st.lists(names, min_size=2, max_size=2))
     def test_results_of_two_labels_never_collide(self, labels, origins):
         styles = [Style((0.0,), index, origin, f"like_{short_name(origin)}") for index, origin in enumerate(origins)]

@@ -72,7 +72,7 @@ class StyleFile:
 def write_picture(image: Image.Image, path: Path, record: Record) -> None:
     """Write `image` as PNG with its `record` to `path`, whole or not at all. Raises `UserError`."""
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_text(CHUNK, json.dumps(dataclasses.asdict(record)))
+    chunks.add_text(CHUNK, _as_json(record))
     data = BytesIO()
     image.save(data, format="PNG", pnginfo=chunks)
     content = data.getvalue()
@@ -99,7 +99,7 @@ def read_record(path: Path) -> Record:
 def write_styles(path: Path, to: Domain, weights_sha256: str, styles: Sequence[SavedStyle]) -> None:
     """Write `styles` of domain `to` as JSON to `path`. Raises `UserError`."""
     file = StyleFile(kind=_STYLES_KIND, format=1, to=to, weights_sha256=weights_sha256, styles=tuple(styles))
-    content = f"{json.dumps(dataclasses.asdict(file), indent=2)}\n".encode()
+    content = f"{_as_json(file, indent=2)}\n".encode()
     tensorfile.replace_file(path, lambda temporary: _write(temporary, content), len(content))
 
 
@@ -123,6 +123,12 @@ def _styles_of(record: Record, path: Path) -> StyleFile:
         raise UserError(f"{path}: was made by a model without styles", _WAY_OUT)
     style = SavedStyle(code=record.style, origin=record.style_from)
     return StyleFile(kind=_STYLES_KIND, format=1, to=record.to, weights_sha256=record.weights_sha256, styles=(style,))
+
+
+def _as_json(value: Record | StyleFile, indent: int | None = None) -> str:
+    """`value` as JSON. What is not Unicode in a file name becomes `?`."""
+    text = json.dumps(dataclasses.asdict(value), ensure_ascii=False, indent=indent)
+    return text.encode(errors="replace").decode()
 
 
 def _parsed(text: str, path: Path) -> Any:

@@ -14,6 +14,8 @@ from unpaired.data.problems import MAX_NAMED_BAD, folder_problem, too_few_proble
 from unpaired.data.threads import in_threads
 from unpaired.errors import Problem, did_you_mean
 
+_MAX_LABEL_BYTES = 140
+
 
 @dataclass(frozen=True)
 class Source:
@@ -53,10 +55,9 @@ def unique_labels(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     Otherwise the suffix stays part of the name, and then a number. Labels differ by more than letters' case and
     composition of accents, which some file systems ignore.
     """
-    counts = Counter(_folded(place.with_suffix("")) for place in places)
-    labels: list[PurePosixPath | None] = [
-        place.with_suffix("") if counts[_folded(place.with_suffix(""))] == 1 else None for place in places
-    ]
+    stems = [place.with_name(_label_name(place.stem)) for place in places]
+    counts = Counter(_folded(stem) for stem in stems)
+    labels: list[PurePosixPath | None] = [stem if counts[_folded(stem)] == 1 else None for stem in stems]
     taken = {_folded(label) for label in labels if label is not None}
     for index, place in enumerate(places):
         if labels[index] is None:
@@ -64,9 +65,21 @@ def unique_labels(places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     return [label for label in labels if label is not None]
 
 
+def shortened(text: str, max_bytes: int) -> str:
+    """The beginning of `text` with at most `max_bytes` bytes: file systems allow 255 for a name.
+
+    What is not Unicode in a name, as Linux allows, is left out.
+    """
+    return text.encode(errors="surrogateescape")[:max_bytes].decode(errors="ignore")
+
+
+def _label_name(name: str) -> str:
+    return shortened(name, _MAX_LABEL_BYTES).strip(".") or "picture"
+
+
 def _free_label(place: PurePosixPath, taken: set[str]) -> PurePosixPath:
     """A label for `place` that is not in `taken`, to which it is added."""
-    named = place.with_name(place.name.replace(".", "_"))
+    named = place.with_name(_label_name(place.name.replace(".", "_")))
     label, number = named, 2
     while _folded(label) in taken:
         label, number = named.with_name(f"{named.name}_{number}"), number + 1

@@ -11,6 +11,7 @@ from unpaired.data.images import BadPicture, check_picture
 from unpaired.data.sampler import mixed_seed
 from unpaired.errors import Problem, UserError
 from unpaired.inference.records import Code, read_styles
+from unpaired.inference.sources import shortened
 from unpaired.inference.translator import Translator
 from unpaired.models.base import Domain
 
@@ -40,8 +41,8 @@ def result_name(label: str, to: Domain, style: Style) -> str:
 
 
 def short_name(text: str) -> str:
-    """`text` as a part of a file name: letters, digits and `_` only, at most 40."""
-    return re.sub(r"\W+", "_", text)[:40]
+    """`text` as a part of a file name: letters, digits and `_` only, at most 50 bytes."""
+    return shortened(re.sub(r"\W+", "_", text), 50)
 
 
 def random_styles(translator: Translator, num_styles: int, seed: int, picture: str = "") -> list[Style]:

@@ -21,7 +21,7 @@ from unpaired.inference.tiles import translate_in_tiles
 from unpaired.models.base import Domain, TranslationNetworks, other
 
 MAX_PIXELS = 1024 * 1024
-"""Pictures of more pixels are translated in tiles of at most that many (1 to 2 GB of memory at the paper's width)."""
+"""Pictures of more pixels are translated in tiles of at most that many (under 3 GiB of memory at the paper's width)."""
 
 _SMALLEST_FOR_STYLE = 32  # pixels: what style encoders with five halvings need
 
