@@ -143,12 +143,19 @@ def run_activate(words: list[str]) -> None:
     assert words == [".venv/bin/activate"]
 
 
+def run_python(words: list[str]) -> None:
+    """Only a part of these tests is shown."""
+    assert words[:2] == ["-m", "pytest"]
+    assert [path for path in words[2:] if not (ROOT / path).exists()] == []
+
+
 RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "unpaired": run_unpaired,
     "make": run_make,
     "pip": run_pip,
     "tensorboard": run_tensorboard,
     "source": run_activate,
+    ".venv/bin/python": run_python,
 }
 
 
