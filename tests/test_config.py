@@ -168,7 +168,7 @@ def test_set(text: str, path: str, value: object) -> None:
         ("steps", ["--set steps"], "--set model.generator.dim=32"),
         ("data.size=[64", ["--set data.size=[64"], "Quote it"),
         ("data.size=[66, 70]", ["66x70", "multiples of 4"], "64x68 or 68x72"),
-        ("data.size=[32, 32]", ["32x32", "64"], "Use larger pictures"),
+        ("data.size=[32, 32]", ["32x32", "64"], "Use 64x64;"),
         ("model.weights.cycle=[[5, 1.0], [5, 2.0]]", ["model.weights.cycle"], "growing steps"),
     ],
 )

@@ -155,10 +155,10 @@ def to_yaml(config: Any) -> str:
 
 def compose(
     base: RunConfig, *, file: Path | None = None, sets: Sequence[str] = (), flags: Sequence[Override] = ()
-) -> tuple[RunConfig | None, list[Problem]]:
+) -> tuple[RunConfig, list[Problem]]:
     """`base`, overridden by a YAML `file`, then by `--set path=value` texts, then by `flags`; and all that is wrong.
 
-    The config is None when a value is not valid; with problems between valid fields it is there all the same.
+    Where there are problems, the config has `base`'s values: use it to look for more of them, for nothing else.
     """
     overrides, problems = overrides_of(file=file, sets=sets, flags=flags)
     return override(base, overrides, problems)
@@ -179,11 +179,20 @@ def overrides_of(
 
 def override(
     base: RunConfig, overrides: Sequence[Override], earlier: Sequence[Problem] = ()
-) -> tuple[RunConfig | None, list[Problem]]:
-    """`base` with `overrides`, later ones winning, and the `earlier` problems with those that are found here."""
+) -> tuple[RunConfig, list[Problem]]:
+    """`base` with `overrides`, later ones winning, and the `earlier` problems with those that are found here.
+
+    Where a value is not valid, the config has `base`'s: use it to look for more problems, for nothing else.
+    """
     problems = list(earlier)
-    config = _apply(base, overrides, problems)
-    if config is not None:
+    known = [path for path, *_ in fields_of(RunConfig)]
+    unknown = [o for o in overrides if o.path not in known]
+    problems += [Problem(f"{o.source}: unknown setting", did_you_mean_path(o.path, known)) for o in unknown]
+    fitting = [o for o in overrides if o.path in known]
+    wrong = _wrong_paths(base, fitting, problems)
+    valid = [o for o in fitting if not any(path == o.path or path.startswith(f"{o.path}.") for path in wrong)]
+    config: RunConfig = _adapter(RunConfig).validate_python(_merged(base, valid))
+    if not any(path.startswith(("model.", "data.size")) for path in wrong):  # else they would be about values not meant
         problems += config.problems()
     return config, problems
 
@@ -192,7 +201,6 @@ def load(path: Path) -> RunConfig:
     """The run config saved in the YAML file `path`. Raises `UsageError`."""
     config, problems = compose(RunConfig(), file=path)
     raise_if_any(problems)
-    assert config is not None
     return config
 
 
@@ -265,20 +273,19 @@ def parse_value(text: str) -> Any:
     return value
 
 
-def _apply(base: RunConfig, overrides: Sequence[Override], problems: list[Problem]) -> RunConfig | None:
-    """`base` with `overrides`, later ones winning; None when the result is not valid."""
+def _wrong_paths(base: RunConfig, overrides: Sequence[Override], problems: list[Problem]) -> set[str]:
+    """The settings whose new values are not allowed, each of which is added to `problems`."""
+    sources = {override.path: override.source for override in overrides}
+    wrong: set[str] = set()
+    _validated(RunConfig, _merged(base, overrides), lambda path: _source(path, sources), problems, wrong)
+    return wrong
+
+
+def _merged(base: RunConfig, overrides: Sequence[Override]) -> dict[str, Any]:
     data = to_dict(base)
-    known = [path for path, *_ in fields_of(RunConfig)]
-    sources: dict[str, str] = {}
-    num_before = len(problems)
     for override in overrides:
-        if override.path not in known:
-            problems.append(Problem(f"{override.source}: unknown setting", did_you_mean_path(override.path, known)))
-            continue
         _put(data, override.path.split("."), override.value)
-        sources[override.path] = override.source
-    config = _validated(RunConfig, data, lambda path: _source(path, sources), problems)
-    return config if len(problems) == num_before else None
+    return data
 
 
 def _put(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:
@@ -297,13 +304,16 @@ def _source(path: str, sources: Mapping[str, str]) -> str:
     return path
 
 
-def _validated(cls: type, data: Any, name: Callable[[str], str], problems: list[Problem]) -> Any:
+def _validated(
+    cls: type, data: Any, name: Callable[[str], str], problems: list[Problem], wrong: set[str] | None = None
+) -> Any:
+    """An instance of `cls`, or None with the `problems` of all fields, whose paths are added to `wrong`."""
     from pydantic import ValidationError
 
+    seen = set() if wrong is None else wrong
     try:
         return _adapter(cls).validate_python(data)
     except ValidationError as error:
-        seen: set[str] = set()
         for detail in error.errors():
             path = _field_path(cls, detail["loc"])
             if path not in seen:  # a union reports once for each of its members

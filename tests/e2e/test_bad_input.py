@@ -177,7 +177,7 @@ MISTAKES = [
     Mistake("out of range", (*TRAIN, "--batch", "0"), ("--batch", "0 is not allowed"), "int >= 1"),
     Mistake("wrong choice", (*TRAIN, "--precision", "fp16"), ("--precision", "'fp16'"), "auto | fp32 | bf16"),
     Mistake("size that does not divide", (*TRAIN, "--size", "34"), ("34x34", "multiples of 4"), "32x32 or 36x36"),
-    Mistake("size that is too small", (*TRAIN, "--size", "8"), ("8x8", "smallest side is 16"), "larger pictures"),
+    Mistake("size that is too small", (*TRAIN, "--size", "8"), ("8x8", "at least 16"), "Use 16x16"),
     Mistake("no such config file", ("train", "discs2rings", "--config", "absent.yaml"), ("absent.yaml",), "YAML"),
     Mistake(
         "run folder that exists", (*TRAIN, "--out", "trained"), ("--out trained", "already a run"), "--resume trained"

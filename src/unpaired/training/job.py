@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,13 +92,12 @@ def _prepare_new(call: TrainCall) -> Job:
     config, problems = override(base, overrides, [*problems, *folder_problems, *found])
     if not folder_problems:
         problems += _no_folder_problems(config)
-    folders = _open(config, base, located, problems)
-    run_folder, out_problems = plan_folder(config or base, call.out)
+    folders = _open(config, problems)
+    run_folder, out_problems = plan_folder(config, call.out)
     problems += out_problems or _write_problems(run_folder)
     problems += _device_problems(config)
     init = _open_init(call.init, config, problems)
     raise_if_any(problems)
-    assert config is not None
     assert folders is not None
     return Job(config, folders, run_folder, init=init)
 
@@ -118,12 +117,10 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     model = [Override("model.name", call.model, "--model")] if call.model else []
     overrides, found = overrides_of(sets=call.sets, flags=[*model, *call.flags, *located])
     config, problems = override(saved, overrides, [*problems, *found])
-    if config is not None:
-        problems += _forbidden_changes(saved, config, overrides)
-    folders = _open(config, saved, located, problems)
+    problems += _forbidden_changes(saved, config, overrides)
+    folders = _open(config, problems)
     problems += _device_problems(config)
     raise_if_any(problems)
-    assert config is not None
     assert folders is not None
     require_steps_left(config, run, step)
     return Job(config, folders, resume, resume=True)
@@ -155,29 +152,26 @@ def _locate(paths: Sequence[Path]) -> tuple[list[Override], list[Problem]]:
     return [Override(f"data.{domain}", path, path) for domain, path in found.items()], problems
 
 
-def _no_folder_problems(config: RunConfig | None) -> list[Problem]:
-    if config is None or (config.data.a and config.data.b):
+def _no_folder_problems(config: RunConfig) -> list[Problem]:
+    if config.data.a and config.data.b:
         return []
     hint = "For example: unpaired train photos/ paintings/   or: unpaired train DATA_DIR with trainA and trainB inside."
     return [Problem("No folders of pictures were given", hint)]
 
 
-def _open(
-    config: RunConfig | None, base: RunConfig, located: Sequence[Override], problems: list[Problem]
-) -> PictureFolders | None:
+def _open(config: RunConfig, problems: list[Problem]) -> PictureFolders | None:
     """The pictures, all decoded once: even when other settings are wrong, so that all problems come at once."""
     from unpaired.data.folders import open_folders
 
-    data = config.data if config else replace(base.data, **{o.path.removeprefix("data."): o.value for o in located})
-    if not (data.a and data.b):
+    if not (config.data.a and config.data.b):
         return None
-    folders, found = open_folders(data)
+    folders, found = open_folders(config.data)
     problems += found
     return folders
 
 
-def _device_problems(config: RunConfig | None) -> list[Problem]:
-    if config is None or config.device in ("auto", "cpu"):
+def _device_problems(config: RunConfig) -> list[Problem]:
+    if config.device in ("auto", "cpu"):
         return []
     from unpaired.training.engine import device_problem
 
@@ -195,7 +189,7 @@ def _write_problems(folder: Path) -> list[Problem]:
     return [Problem(f"--out {folder}: cannot write in {parent}", "Choose a folder you can write to.")]
 
 
-def _open_init(path: Path | None, config: RunConfig | None, problems: list[Problem]) -> InitialWeights | None:
+def _open_init(path: Path | None, config: RunConfig, problems: list[Problem]) -> InitialWeights | None:
     if path is None:
         return None
     from unpaired.inference.bundle import open_model
@@ -206,8 +200,7 @@ def _open_init(path: Path | None, config: RunConfig | None, problems: list[Probl
     except UserError as error:
         problems += error.problems
         return None
-    if config is not None:
-        problems += _different_networks(path, bundle.config.model, config.model)
+    problems += _different_networks(path, bundle.config.model, config.model)
     return InitialWeights(bundle.weights, bundle.discriminators)
 
 

@@ -53,7 +53,9 @@ def test_a_side_that_is_no_multiple_is_a_problem_that_names_the_nearest_sizes():
 def test_the_papers_smallest_size_is_64():
     assert MunitConfig().smallest_size() == 64
     assert MunitConfig().problems((64, 64)) == []
-    assert "smallest side is 64" in str(MunitConfig().problems((60, 60))[0])
+    message = str(MunitConfig().problems((60, 62))[0])
+    assert "at least 64" in message
+    assert "Use 64x64;" in message
 
 
 def test_steps_of_a_schedule_have_to_grow():

@@ -122,21 +122,18 @@ class MunitConfig:
         return found
 
     def _size_problems(self, size: tuple[int, int]) -> list[Problem]:
-        found = []
         multiple, smallest = self.size_multiple, self.smallest_size()
-        seen = f"data.size: the network cannot take {size[0]}x{size[1]} (height x width)"
-        if any(side % multiple for side in size):
-            near = " or ".join(str(side) for side in nearest_multiples(size, multiple))
-            found.append(Problem(f"{seen}: sides have to be multiples of {multiple}", f"The nearest are {near}."))
-        if min(size) < smallest:
-            found.append(
-                Problem(
-                    f"{seen}: the smallest side is {smallest} with {self.discriminator.num_scales} scales of "
-                    f"{self.discriminator.num_layers} layers",
-                    "Use larger pictures, or lower model.discriminator.num_scales or num_layers.",
-                )
+        if all(side % multiple == 0 and side >= smallest for side in size):
+            return []
+        scales, layers = self.discriminator.num_scales, self.discriminator.num_layers
+        near = " or ".join(nearest_sizes(size, multiple, smallest))
+        return [
+            Problem(
+                f"data.size: the networks cannot take {size[0]}x{size[1]} (height x width): sides have to be multiples "
+                f"of {multiple}, at least {smallest} with {scales} scales of {layers} layers",
+                f"Use {near}; smaller ones need a lower model.discriminator.num_scales or num_layers.",
             )
-        return found
+        ]
 
     def smallest_size(self) -> int:
         """The smallest side, in pixels, with which every stride-2 convolution still sees 2 pixels."""
@@ -145,10 +142,11 @@ class MunitConfig:
         return 1 << max(self.generator.num_downsamples + 1, style, discriminator)
 
 
-def nearest_multiples(size: tuple[int, int], multiple: int) -> list[str]:
-    """The sizes below and above `size` (height, width) whose sides are multiples of `multiple`, as `HxW`."""
-    below = [max(multiple, side // multiple * multiple) for side in size]
-    above = [-(-side // multiple) * multiple for side in size]
+def nearest_sizes(size: tuple[int, int], multiple: int, smallest: int) -> list[str]:
+    """The sizes below and above `size` (height, width) with sides that are multiples and not too small, as `HxW`."""
+    least = -(-smallest // multiple) * multiple
+    below = [max(least, side // multiple * multiple) for side in size]
+    above = [max(least, -(-side // multiple) * multiple) for side in size]
     return list(dict.fromkeys([f"{below[0]}x{below[1]}", f"{above[0]}x{above[1]}"]))
 
 
