@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownOptionError
 
 from unpaired.errors import UserError
 
@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         if debug:
             raise
-        return _report(str(error), "See `unpaired --help`.", EXIT_USAGE)
+        for message in [str(error), *_further_unknown_options(app, tokens, error)]:
+            _report(message, "See `unpaired --help`.", EXIT_USAGE)
+        return EXIT_USAGE
     except UserError as error:
         if debug:
             raise
@@ -61,6 +63,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _report("Interrupted.", "", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else 0
+
+
+def _further_unknown_options(app: App, tokens: list[str], error: CycloptsError) -> list[str]:
+    """What is wrong with the call beyond the unknown option of `error`, for as long as options are unknown."""
+    messages: list[str] = []
+    while isinstance(error, UnknownOptionError) and error.token.value in tokens:
+        start = tokens.index(error.token.value)
+        has_value = start + 1 < len(tokens) and not tokens[start + 1].startswith("-")
+        tokens = [*tokens[:start], *tokens[start + 1 + has_value :]]
+        try:
+            app.parse_args(tokens, exit_on_error=False, print_error=False)
+        except CycloptsError as next_error:
+            error = next_error
+            messages.append(str(error))
+        else:
+            break
+    return messages
 
 
 def _report_problems(error: UserError) -> int:
