@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from unpaired.cli.app import COMMANDS, main
@@ -29,3 +31,12 @@ def test_a_user_error_comes_without_a_traceback_unless_debug_is_given(capsys):
 def test_every_command_has_help(command, capsys):
     assert main([command, "--help"]) == 0
     assert "Usage: unpaired" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_chose_otherwise(chosen, expected, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_WAIT_POLICY", chosen)
+    main(["--help"])
+    assert os.environ["OMP_WAIT_POLICY"] == expected
