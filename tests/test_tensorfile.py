@@ -215,3 +215,10 @@ def test_a_limit_of_the_system_leaves_the_old_file_whole(old_file: Path) -> None
     assert ran.returncode == 1
     assert "unpaired.errors.UserError" in ran.stderr.splitlines()[-2]
     assert_still_whole(old_file)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_file_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    tensorfile.write(tmp_path / "x.safetensors", {"t": torch.ones(1)}, {})
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode

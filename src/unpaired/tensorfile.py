@@ -41,7 +41,10 @@ def replace_file(path: Path, write_to: Callable[[Path], None], num_bytes: int) -
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        usual_mode = temporary.stat().st_mode
         write_to(temporary)
+        temporary.chmod(usual_mode)  # safetensors makes files that only their owner can read
         _flush_to_disk(temporary)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:

@@ -72,3 +72,20 @@ def test_a_file_of_another_kind_or_a_newer_format_is_refused(tmp_path):
         checkpoint.step_of(tmp_path / "y.safetensors")
     with pytest.raises(UserError, match="no such file"):
         checkpoint.step_of(tmp_path / "z.safetensors")
+
+
+def test_a_snapshot_takes_no_disk_space_of_its_own_until_the_next_save(state, tmp_path):
+    last = checkpoint.save(state, tmp_path)
+    snapshot = checkpoint.keep_snapshot(tmp_path, 1, CheckpointsConfig())
+    assert snapshot.samefile(last)
+
+
+def test_a_snapshot_is_a_copy_where_files_cannot_have_two_names(state, tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    last = checkpoint.save(state, tmp_path)
+    snapshot = checkpoint.keep_snapshot(tmp_path, 1, CheckpointsConfig())
+    assert snapshot.read_bytes() == last.read_bytes()
+    assert not snapshot.samefile(last)

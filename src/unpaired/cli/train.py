@@ -10,16 +10,21 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from unpaired.training.job import TrainCall
 
+_SWITCH = Parameter(negative="", show_default=False)
+_MANY = Parameter(negative="", show_default=False)
+
 
 def train(
-    folders: Annotated[tuple[Path, ...], Parameter(help="A_DIR B_DIR, or one DATA_DIR with trainA and trainB.")] = (),
+    folders: Annotated[
+        tuple[Path, ...], _MANY, Parameter(help="A_DIR B_DIR, or one DATA_DIR with trainA and trainB.")
+    ] = (),
     /,
     *,
     model: Annotated[str | None, Parameter(help="The model: munit.")] = None,
     preset: Annotated[str | None, Parameter(help="A named starting point; see `unpaired config`.")] = None,
     config: Annotated[Path | None, Parameter(help="A YAML file of settings.")] = None,
     set_: Annotated[
-        tuple[str, ...], Parameter(name="--set", help="One setting, as model.generator.dim=32. May be repeated.")
+        tuple[str, ...], _MANY, Parameter(name="--set", help="One setting, as model.generator.dim=32. May be repeated.")
     ] = (),
     steps: Annotated[str | None, Parameter(help="Updates of each network in the whole run.")] = None,
     size: Annotated[str | None, Parameter(help="Size to train at, in pixels: 64, or 64x96 (height x width).")] = None,
@@ -30,8 +35,8 @@ def train(
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
     resume: Annotated[Path | None, Parameter(help="Run folder to go on with.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
-    skip_bad: Annotated[bool, Parameter(help="Leave out pictures that cannot be read.", negative="")] = False,
-    dry_run: Annotated[bool, Parameter(help="Only say what it would do and take.", negative="")] = False,
+    skip_bad: Annotated[bool, _SWITCH, Parameter(help="Leave out pictures that cannot be read.")] = False,
+    dry_run: Annotated[bool, _SWITCH, Parameter(help="Only say what it would do and take.")] = False,
 ) -> int:
     """Train a translator between two folders of pictures."""
     from unpaired.training.job import TrainCall, flag_overrides

@@ -82,6 +82,7 @@ def _header(state: TrainState) -> dict[str, Any]:
 
 def _link_or_copy(source: Path, target: Path) -> None:
     """A second name for `source`: `last` is only ever replaced, never written into. A copy where links are unknown."""
+    target.unlink(missing_ok=True)
     with contextlib.suppress(OSError, NotImplementedError):
         os.link(source, target)
         return
