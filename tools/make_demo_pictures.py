@@ -1,11 +1,10 @@
 """Makes the archive of pictures that `unpaired demo` trains on.
 
-    python tools/make_demo_pictures.py DATA_DIR [--size 32] [--held-out 48]
+    python tools/make_demo_pictures.py DATA_DIR [--size 32] [--train 400] [--held-out 48]
 
-DATA_DIR holds trainA (black edges on white), trainB (colour pictures), testA and testB, all square PNGs whose side is a
-multiple of the size. All training pictures are taken and evenly spaced held-out ones. Edges are averaged over blocks
-and darkened again, so that a line one pixel wide stays a black line one pixel wide; colour pictures are averaged.
-The result, src/unpaired/demo/pictures.zip, is the same bytes for the same input.
+DATA_DIR holds trainA, trainB, testA and testB, all square PNGs whose side is a multiple of the size. Evenly spaced
+pictures of each are averaged over blocks. The result, src/unpaired/demo/pictures.zip, is the same bytes for the same
+input.
 """
 
 import argparse
@@ -28,11 +27,10 @@ def main() -> None:
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed already
         for folder in ("trainA", "trainB", "testA", "testB"):
             paths = sorted((arguments.data_dir / folder).glob("*.png"))
-            if folder.startswith("test"):
-                paths = list(evenly_spaced(paths, arguments.held_out))
+            paths = list(evenly_spaced(paths, arguments.held_out if folder.startswith("test") else arguments.train))
             counts[folder] = len(paths)
             for path in paths:
-                picture = reduced(Image.open(path), arguments.size, is_edges=folder.endswith("A"))
+                picture = reduced(Image.open(path), arguments.size)
                 archive.writestr(zipfile.ZipInfo(f"{folder}/{path.name}", TIMESTAMP), as_png(picture))
     num_bytes = ARCHIVE.stat().st_size
     print(f"{ARCHIVE}: {num_bytes / 1000:.0f} kB, {counts}")
@@ -45,6 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--size", type=int, default=32, help="side of the pictures in pixels")
+    parser.add_argument("--train", type=int, default=400, help="pictures of each training folder")
     parser.add_argument("--held-out", type=int, default=48, help="pictures of each test folder")
     return parser.parse_args()
 
@@ -55,13 +54,11 @@ def evenly_spaced(paths: list[Path], count: int) -> Iterator[Path]:
     return (paths[i * len(paths) // count] for i in range(count))
 
 
-def reduced(picture: Image.Image, size: int, *, is_edges: bool) -> Image.Image:
-    """`picture` with sides of `size` pixels: grey with black lines when `is_edges`, else RGB."""
+def reduced(picture: Image.Image, size: int) -> Image.Image:
+    """`picture` in RGB with sides of `size` pixels."""
     factor, rest = divmod(picture.width, size)
     assert rest == 0, f"{picture.width} px cannot be divided into blocks for {size} px"
-    if not is_edges:
-        return picture.convert("RGB").reduce(factor)
-    return picture.convert("L").reduce(factor).point(lambda value: max(0, 255 - factor * (255 - value)))
+    return picture.convert("RGB").reduce(factor)
 
 
 def as_png(picture: Image.Image) -> bytes:

@@ -71,6 +71,7 @@ def demo() -> RunConfig:
         model=MunitConfig(
             generator=GeneratorConfig(dim=16, mlp_dim=128, num_res_blocks=2, num_downsamples=1),
             discriminator=DiscriminatorConfig(dim=32, num_layers=3, num_scales=2),
+            weights=WeightsConfig(cycle=10.0),
         ),
         optimizer=OptimizerConfig(lr_generator=3e-4, lr_discriminator=3e-4),
         samples=SamplesConfig(every_steps=200, num_inputs=6, num_styles=4),

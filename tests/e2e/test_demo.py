@@ -27,11 +27,11 @@ def test_a_first_run(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) 
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
 
-    folder = tmp_path / "runs" / "0001-munit-edges2emoji"
+    folder = tmp_path / "runs" / "0001-munit-noto2twemoji"
     assert (folder / "index.html").resolve().as_uri() in ran.stdout, "it says where to look"
     (grid,) = (folder / "samples").glob(f"{GRID_NAME}-*.png")
     assert grid.name in (folder / "index.html").read_text(encoding="utf-8"), "the page shows the translations"
-    data = tmp_path / "demo_data" / "edges2emoji"
+    data = tmp_path / "demo_data" / "noto2twemoji"
     assert sorted(p.name for p in data.iterdir()) == ["testA", "testB", "trainA", "trainB"]
     assert all(any(folder.iterdir()) for folder in data.iterdir()), "the pictures are there to look at"
 

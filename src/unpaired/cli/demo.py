@@ -22,7 +22,7 @@ def demo(
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     out: Annotated[Path, Parameter(help="Folder for the bundled pictures.")] = Path("demo_data"),
 ) -> int:
-    """Train a small model on bundled pictures (edges of emoji, and other emoji in colour) and show what it does."""
+    """Train a small model on bundled pictures (emoji in two drawing styles) and show what it does."""
     from unpaired import presets
     from unpaired.config import override
     from unpaired.demo import unpack
@@ -34,7 +34,9 @@ def demo(
     raise_if_any(override(presets.demo(), flags)[1])  # before anything is written
     data = unpack(out)
     job = prepare(TrainCall(folders=(data,), preset="demo", flags=flags))
-    say(f"Training on {len(job.folders.a)} pictures of edges and {len(job.folders.b)} of emoji in {data}.")
+    say(
+        f"Training on {len(job.folders.a)} Noto and {len(job.folders.b)} Twemoji drawings, of different emoji, in {data}."
+    )
     say(f"Watch it in {_page(job.run_folder)}")
     result = start(job)
     if result.exit_code == 0:
@@ -54,7 +56,7 @@ def _show_translations(job: Job, step: int) -> None:
 
 
 def _translations(job: Job) -> Grid:
-    """Held-out edges, each followed by its translations in the same few random styles."""
+    """Held-out Noto drawings, each followed by its translations in the same few random styles."""
     import torch
 
     from unpaired.data.loader import fixed_pictures
@@ -62,12 +64,12 @@ def _translations(job: Job) -> Grid:
     from unpaired.models.base import Grid
 
     translator = load(job.run_folder, device=job.config.device)
-    edges = fixed_pictures(job.folders.test_a, job.config.data, NUM_INPUTS)
+    inputs = fixed_pictures(job.folders.test_a, job.config.data, NUM_INPUTS)
     styles = translator.draw_styles(NUM_STYLES, job.config.seed)
-    translated = [pictures.cpu() for pictures in translator.variants(edges, "b", styles)]
+    translated = [pictures.cpu() for pictures in translator.variants(inputs, "b", styles)]
     labels = ("input", *(f"style {number}" for number in range(1, NUM_STYLES + 1)))
-    title = f"Translations: held-out edges, each in {NUM_STYLES} random styles"
-    return Grid(GRID_NAME, title, torch.stack([edges, *translated], dim=1), labels)
+    title = f"Translations: held-out emoji, each in {NUM_STYLES} random styles"
+    return Grid(GRID_NAME, title, torch.stack([inputs, *translated], dim=1), labels)
 
 
 def _last_words(run: Path, data: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The pictures that come with the package: edges of emoji, and other emoji in colour (credits are in NOTICE)."""
+"""The pictures that come with the package: emoji as two foundries draw them (credits are in NOTICE)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unpaired.errors import UserError
 
-NAME = "edges2emoji"
+NAME = "noto2twemoji"
 
 
 def unpack(folder: Path) -> Path:
