@@ -34,9 +34,8 @@ def demo(
     raise_if_any(override(presets.demo(), flags)[1])  # before anything is written
     data = unpack(out)
     job = prepare(TrainCall(folders=(data,), preset="demo", flags=flags))
-    say(
-        f"Training on {len(job.folders.a)} Noto and {len(job.folders.b)} Twemoji drawings, of different emoji, in {data}."
-    )
+    counts = f"{len(job.folders.a)} Noto and {len(job.folders.b)} Twemoji drawings"
+    say(f"Training on {counts} of different emoji, in {data}.")
     say(f"Watch it in {_page(job.run_folder)}")
     result = start(job)
     if result.exit_code == 0:
