@@ -33,7 +33,7 @@ WARN_SHARE = 0.9  # of the device's memory
 
 @dataclass(frozen=True)
 class Plan:
-    """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes, if known."""
+    """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes."""
 
     config: RunConfig
     run_folder: Path
@@ -42,7 +42,7 @@ class Plan:
     num_pictures: tuple[int, int]
     parameters: Mapping[str, int]
     memory: Mapping[str, int]
-    capacity: int | None
+    capacity: int
     flops_per_step: int
     seconds_per_step: float | None
     checkpoint_bytes: int
@@ -74,7 +74,6 @@ def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engi
     tensors = tensor_bytes(config, method)
     memory = tensors | {"activations": trial.kept.bytes_for(cost.kept_bytes)}
     memory["working space"] = round(WORKING_SHARE * sum(memory.values()))
-    capacity = capacity_mib(engine.device)
     return Plan(
         config=config,
         run_folder=run_folder,
@@ -83,7 +82,7 @@ def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engi
         num_pictures=(len(folders.a), len(folders.b)),
         parameters=count_parameters(method),
         memory=memory | _outside_of_steps(config, folders, engine.device, at_rest),
-        capacity=None if capacity is None else round(capacity * MIB),
+        capacity=round(capacity_mib(engine.device) * MIB),
         flops_per_step=cost.flops,
         seconds_per_step=trial.seconds,
         checkpoint_bytes=sum(tensors.values()) - tensors["gradients"],
@@ -181,7 +180,7 @@ def _describe_disk(plan: Plan) -> str:
 
 
 def _warnings(plan: Plan) -> list[str]:
-    if plan.capacity is None or plan.total_memory < WARN_SHARE * plan.capacity:
+    if plan.total_memory < WARN_SHARE * plan.capacity:
         return []
     return [
         f"warning: this device has {_size(plan.capacity)} of memory. Lower --size or --batch, or the networks' dim "
