@@ -113,7 +113,7 @@ def test_nothing_is_made_when_something_is_wrong(data, tmp_path):
 
 def test_resume_takes_the_runs_own_settings_and_a_new_number_of_steps(run):
     job = prepare(TrainCall(resume=run, flags=flag_overrides({"steps": "3"})))
-    assert job.resume
+    assert job.resume == run / "checkpoints" / "last.safetensors"
     assert job.config.steps == 3
     assert job.config.model.generator.dim == 4
     assert start(job).step == 3
@@ -178,3 +178,20 @@ def test_dry_run_prints_a_plan_and_makes_nothing(data, tmp_path, monkeypatch, ca
     out = capsys.readouterr().out
     assert "runs" in out
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_whose_last_checkpoint_is_torn_goes_on_from_a_snapshot(data, tmp_path):
+    from unpaired import tensorfile
+
+    sets = (*TINY, "checkpoints.snapshot_every_steps=1")
+    run = start(prepare(call(data, out=tmp_path / "run", sets=sets))).folder
+    last, snapshot = (run / "checkpoints" / name for name in ("last.safetensors", "step-00000001.safetensors"))
+    expected = {name: tensor.clone() for name, tensor in tensorfile.read(last)[1].items()}
+    last.unlink()  # the newest snapshot is a second name of the same file
+    last.write_bytes(b"torn")
+    torn = messages(TrainCall(resume=run))[0]
+    assert f"--resume {snapshot.with_name('step-00000002.safetensors')}" in torn
+    result = start(prepare(TrainCall(resume=snapshot)))
+    assert (result.folder, result.step) == (run, 2)
+    _, tensors = tensorfile.read(last)
+    assert all(tensor.equal(expected[name]) for name, tensor in tensors.items())

@@ -163,9 +163,9 @@ MISTAKES = [
         "unknown model", (*TRAIN, "--model", "munitt"), ("--model munitt", "unknown model"), 'Did you mean "munit"?'
     ),
     Mistake("unknown preset", (*TRAIN, "--preset", "munit64"), ("--preset munit64",), 'Did you mean "munit-64"?'),
-    Mistake("unknown flag", (*TRAIN, "--stepz", "5"), ("--stepz", "Did you mean --steps?"), "unpaired --help"),
-    Mistake("flag without a value", ("train", "discs2rings", "--steps"), ("--steps", "requires"), "unpaired --help"),
-    Mistake("one word too many", ("doctor", "discs2rings"), ("discs2rings",), "unpaired --help"),
+    Mistake("unknown flag", (*TRAIN, "--stepz", "5"), ("--stepz", "Did you mean --steps?"), "--help"),
+    Mistake("flag without a value", ("train", "discs2rings", "--steps"), ("--steps", "requires"), "--help"),
+    Mistake("one word too many", ("doctor", "discs2rings"), ("discs2rings",), "--help"),
     Mistake("three folders", ("train", "one", "two", "three"), ("3 folders",), "Give two folders"),
     Mistake(
         "unknown setting",

@@ -5,6 +5,16 @@ import pytest
 from unpaired.training.interrupts import Interrupts
 
 
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Python's own handlers, which a test run in the background does not start with."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_is_noted(number, exit_code):
     before = signal.getsignal(number)

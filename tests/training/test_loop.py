@@ -38,7 +38,7 @@ def test_a_run_leaves_everything_that_its_folder_promises(config, picture_folder
 def test_two_plus_two_steps_are_four_bit_for_bit(config, picture_folders, tmp_path):
     unbroken, _ = train(config, picture_folders, tmp_path / "unbroken")
     run, _ = train(replace(config, steps=2), picture_folders, tmp_path / "resumed")
-    _, result = train(config, picture_folders, run.path, resume=True)
+    _, result = train(config, picture_folders, run.path, resume=run.last_checkpoint)
     assert result.step == 4
     (header, tensors), (_, expected) = final_tensors(run), final_tensors(unbroken)
     assert header["step"] == 4

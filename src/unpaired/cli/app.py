@@ -55,13 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         if debug:
             raise
+        help_command = " ".join(["unpaired", *(word for word in tokens[:1] if word in COMMANDS), "--help"])
         for message in [str(error), *_further_unknown_options(app, tokens, error)]:
-            _report(message, "See `unpaired --help`.", EXIT_USAGE)
+            _report(message, f"See `{help_command}`.", EXIT_USAGE)
         return EXIT_USAGE
     except UserError as error:
         if debug:
             raise
         return _report_problems(error)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return _report("Interrupted.", "", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else 0

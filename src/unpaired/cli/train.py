@@ -33,7 +33,7 @@ def train(
     precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
-    resume: Annotated[Path | None, Parameter(help="Run folder to go on with.")] = None,
+    resume: Annotated[Path | None, Parameter(help="Run folder to go on with, or one of its snapshots.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
     skip_bad: Annotated[bool, _SWITCH, Parameter(help="Leave out pictures that cannot be read.")] = False,
     dry_run: Annotated[bool, _SWITCH, Parameter(help="Only say what it would do and take.")] = False,

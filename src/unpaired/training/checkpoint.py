@@ -58,7 +58,15 @@ def load(state: TrainState, path: Path) -> None:
 
 def step_of(path: Path) -> int:
     """The number of updates before the checkpoint at `path`. Raises `UserError` when it is missing, torn or none."""
-    return _checked_step(path, tensorfile.read_header(path))
+    try:
+        header = tensorfile.read_header(path)
+    except UserError as error:
+        others = [other for other in snapshots(path.parent) if other != path] if path.parent.is_dir() else []
+        if not others:
+            raise
+        message = error.problems[0].message
+        raise UserError(message, f"Go on from the newest snapshot: unpaired train --resume {others[-1]}") from error
+    return _checked_step(path, header)
 
 
 def _checked_step(path: Path, header: dict[str, Any]) -> int:

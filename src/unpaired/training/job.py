@@ -55,7 +55,7 @@ class Job:
     config: RunConfig
     folders: PictureFolders
     run_folder: Path
-    resume: bool = False
+    resume: Path | None = None
     init: InitialWeights | None = None
 
 
@@ -107,10 +107,12 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     from unpaired.training.loop import require_steps_left
     from unpaired.training.runs import CONFIG_FILE, RunFolder
 
-    run = RunFolder(resume)
-    if not (resume / CONFIG_FILE).is_file():
+    is_snapshot = resume.is_file() and resume.suffix == ".safetensors"
+    run = RunFolder(resume.parent.parent if is_snapshot else resume)
+    if not (run.path / CONFIG_FILE).is_file():
         raise UsageError(f"--resume {resume}: is not a run folder: there is no {CONFIG_FILE}", _near_runs(resume))
-    step = step_of(run.last_checkpoint)
+    checkpoint = resume if is_snapshot else run.last_checkpoint
+    step = step_of(checkpoint)
     saved = run.read_config()
     located, problems = _locate(call.folders) if call.folders else ([], [])
     problems += _not_with_resume(call)
@@ -123,7 +125,7 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     raise_if_any(problems)
     assert folders is not None
     require_steps_left(config, run, step)
-    return Job(config, folders, resume, resume=True)
+    return Job(config, folders, run.path, resume=checkpoint)
 
 
 def _base(call: TrainCall) -> tuple[RunConfig, list[Problem]]:

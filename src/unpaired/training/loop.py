@@ -45,12 +45,12 @@ def train(
     folders: PictureFolders,
     run: RunFolder,
     *,
-    resume: bool = False,
+    resume: Path | None = None,
     init: InitialWeights | None = None,
 ) -> Result:
     """Train until `config.steps` updates are made, or an interrupt, and return how it ended.
 
-    With `resume` it goes on from the run's last checkpoint; a new run can start from the weights `init`.
+    It goes on from the checkpoint `resume` where one is given; a new run can start from the weights `init`.
     Raises `UserError` when it cannot go on; what was saved stays.
     """
     with explained(config, run.path), RunLog(run.path) as log:
@@ -58,8 +58,8 @@ def train(
             log.warning(f"Left out: {bad}")
         engine = Engine(config.device, config.precision)
         state = TrainState(config, engine)
-        if resume:
-            checkpoint.load(state, run.last_checkpoint)
+        if resume is not None:
+            checkpoint.load(state, resume)
             log.info(f"Resumed {run.path} after step {state.step:,}.")
         elif init is not None:
             state.start_from(init)
@@ -67,7 +67,7 @@ def train(
         fixed = _fixed_batch(config, folders).to(engine.device)
         batches = _batches(state, folders)
         try:
-            if config.self_check and not resume and config.steps >= MIN_STEPS:
+            if config.self_check and resume is None and config.steps >= MIN_STEPS:
                 seconds = self_check(state, batches, fixed, run)
                 log.info(f"Self-check passed. A step takes {seconds:.2f} s: about {duration(seconds * config.steps)}.")
                 batches.close()
