@@ -33,10 +33,10 @@ def test_every_command_has_help(command, capsys):
     assert "Usage: unpaired" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_sleep_unless_the_user_chose_otherwise(chosen, expected, monkeypatch):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "1000"), ("5", "5")])
+def test_waiting_threads_soon_sleep_unless_the_user_chose_otherwise(chosen, expected, monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if chosen:
-        monkeypatch.setenv("OMP_WAIT_POLICY", chosen)
+        monkeypatch.setenv("GOMP_SPINCOUNT", chosen)
     main(["--help"])
-    assert os.environ["OMP_WAIT_POLICY"] == expected
+    assert os.environ["GOMP_SPINCOUNT"] == expected
