@@ -190,7 +190,7 @@ def test_closing_ends_the_processes(pictures: Pictures) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")
 def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures) -> None:
     with closing(with_two_workers(plain(pictures, 2, 2))) as endless:
-        next(endless)
+        assert len(list(islice(endless, 2))) == 2  # one from each, so both have started
         for process in loading_processes():
             assert process.pid
             os.kill(process.pid, signal.SIGINT)
