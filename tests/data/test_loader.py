@@ -187,6 +187,25 @@ def test_closing_ends_the_processes(pictures: Pictures) -> None:
     assert not loading_processes()
 
 
+def test_a_worker_that_crashes_while_it_is_ended_is_no_error(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter as LoaderIterator
+
+    end = LoaderIterator._shutdown_workers
+
+    def end_with_a_crash(self: LoaderIterator) -> None:
+        end(self)
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Aborted.")
+
+    monkeypatch.setattr(LoaderIterator, "_shutdown_workers", end_with_a_crash)
+    monkeypatch.setattr(LoaderIterator, "__del__", end)
+    endless = with_two_workers(plain(pictures, 2, 2))
+    next(endless)
+    endless.close()
+    assert not loading_processes()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")
 def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures) -> None:
     with closing(with_two_workers(plain(pictures, 2, 2))) as endless:

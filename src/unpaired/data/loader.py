@@ -131,7 +131,16 @@ def _running(loader: DataLoader[Any]) -> Iterator[Iterator[Any]]:
     try:
         yield batches
     finally:
-        batches._shutdown_workers()  # type: ignore[attr-defined]  # an exception would keep them alive otherwise
+        _end_processes(batches)  # an exception would keep them alive otherwise
+
+
+def _end_processes(batches: Iterator[Any]) -> None:
+    """End the processes of a loader. How one of them dies that is not needed any more is nobody's problem."""
+    try:
+        batches._shutdown_workers()  # type: ignore[attr-defined]
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
 
 
 @contextlib.contextmanager
