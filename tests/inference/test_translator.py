@@ -211,7 +211,8 @@ class TestTensors:
             translator.translate_tensor(torch.zeros(2, 3, 16, 16), to="b", style=torch.zeros(3, 3))
 
     def test_values_that_rounding_put_just_outside(self, translator):
-        translator.translate_tensor(torch.full((1, 3, 16, 16), 1.0001), to="b", seed=0)
+        result = translator.translate_tensor(torch.full((1, 3, 16, 16), 1.0001), to="b", seed=0)
+        assert result.shape == (1, 3, 16, 16)
 
 
 class OneAnswer:

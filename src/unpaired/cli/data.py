@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from unpaired.cli.progress_bar import progress_bar
 from unpaired.errors import Problem, UsageError, UserError, raise_if_any
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check(*folders: Path, size: str | None = None) -> None:
     surveys = []
     for domain, path in located.items():
         name = Path(path).name if len(folders) == 1 else path
-        with _progress(f"Decoding {path}") as on_progress:
+        with progress_bar(f"Decoding {path}") as on_progress:
             surveys.append(survey(name, Path(path), is_for_training=domain in TRAINING, on_progress=on_progress))
     Console().print(_table(surveys))
     for line in (line for item in surveys for line in copies_within(item)):
@@ -79,7 +79,7 @@ def split(*folders: Path, test: float = 0.1, seed: int = 0) -> None:
     from unpaired.data import prepare
 
     *sources, out = folders
-    with _progress("Copying") as on_progress:
+    with progress_bar("Copying") as on_progress:
         counts = prepare.split(sources, out, test=test, seed=seed, on_progress=on_progress)
     print(f"{out}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
 
@@ -111,7 +111,7 @@ def edges(
     """
     from unpaired.data import prepare
 
-    with _progress("Drawing edges") as on_progress:
+    with progress_bar("Drawing edges") as on_progress:
         num_drawn = prepare.edges(source, out, low=low, high=high, skip_bad=skip_bad, on_progress=on_progress)
     print(f"{out}: {num_drawn:,} edge maps")
 
@@ -164,15 +164,3 @@ def _common_size(item: Survey) -> str:
         return ""
     (height, width), count = item.common_size()
     return f"{height}x{width} ({count / len(item.facts):.0%})"
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal while the block runs; what is yielded moves it. Nothing when there is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda num_done, num_all: bar.update(task, completed=num_done, total=num_all)

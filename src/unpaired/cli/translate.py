@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+
+from unpaired.cli.progress_bar import progress_bar
 
 _SWITCH = Parameter(negative="", show_default=False)
 _MANY = Parameter(consume_multiple=True, negative="", show_default=False)
@@ -62,21 +62,9 @@ def translate(
         overwrite=overwrite,
     )
     plan = prepare(call)
-    with _progress("Translating") as on_progress:
+    with progress_bar("Translating") as on_progress:
         translate_all(plan, on_progress)
     from unpaired.training.logs import say
 
     for line in plan.summary():
         say(line)
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal while the block runs; what is yielded moves it. Nothing when there is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda num_done, num_all: bar.update(task, completed=num_done, total=num_all)
