@@ -32,14 +32,17 @@ MAY_IMPORT = {
     "tensorfile": FOUNDATION,
     "layers": FOUNDATION,
     "losses": FOUNDATION,
-    "faces": FOUNDATION | {"tensorfile", "layers"},
+    "tensorflow_files": FOUNDATION,
+    "pretrained": FOUNDATION | {"tensorflow_files"},
+    "faces": FOUNDATION | {"pretrained", "tensorflow_files"},
     "data": FOUNDATION | {"config"},
-    "models": CONFIG | {"tensorfile", "layers", "losses", "faces"},
-    "training": CONFIG | {"tensorfile", "data", "models", "inference"},  # a run may start from a bundle
+    "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
+    "training": CONFIG  # a run may start from a bundle
+    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
     "inference": CONFIG | {"tensorfile", "data", "models"},
-    "metrics": CONFIG | {"tensorfile", "data", "models", "inference"},
+    "metrics": CONFIG | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
     "demo": FOUNDATION,
-    "cli": CONFIG | {"tensorfile", "data", "models", "training", "inference", "metrics", "demo"},
+    "cli": CONFIG | {"tensorfile", "data", "models", "training", "inference", "metrics", "demo", "faces", "pretrained"},
     "__init__": CONFIG | {"training", "inference"},
     "__main__": {"cli"},
 }
@@ -66,11 +69,11 @@ def module_name(path: Path) -> str:
 
 
 def part_of(module: str) -> str:
-    """The part of the house that `unpaired.x.y` belongs to; the models' configs and table are a part of their own."""
+    """The part of the house that `unpaired.x.y` belongs to; configs of models and losses, and the table of models, are a part of their own."""
     if module == "unpaired":
         return "__init__"
     rest = module.removeprefix("unpaired.")
-    if rest == "models" or (re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"):
+    if rest in ("models", "losses.config") or (re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"):
         return "models.config"
     return rest.split(".")[0]
 
@@ -246,6 +249,7 @@ class TestTheChecksThemselves:
     def test_part_of(self) -> None:
         assert part_of("unpaired.models.munit.config") == "models.config"
         assert part_of("unpaired.models") == "models.config"
+        assert part_of("unpaired.losses.config") == "models.config"
         assert part_of("unpaired.models.base") == "models"
         assert part_of("unpaired.models.munit.networks") == "models"
         assert part_of("unpaired.training.loop") == "training"
@@ -273,7 +277,7 @@ class TestTheChecksThemselves:
 
     def test_every_part_exists_or_is_planned(self) -> None:
         parts = {part_of(module_name(path)) for path in FILES}
-        planned = {"faces", "metrics"}
+        planned = {"faces", "metrics", "pretrained", "tensorflow_files"}
         assert set(MAY_IMPORT) == parts | planned
 
     def test_the_package_is_where_it_is_imported_from(self) -> None:

@@ -23,7 +23,12 @@ from unpaired.config import (
 )
 from unpaired.config_fields import fields_of, type_in_words
 from unpaired.errors import Problem, UsageError
+from unpaired.losses.config import FaceConfig, LossesConfig, PerceptualConfig
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
+from unpaired.models.ugatit.config import DiscriminatorConfig as UgatitDiscriminatorConfig
+from unpaired.models.ugatit.config import GeneratorConfig as UgatitGeneratorConfig
+from unpaired.models.ugatit.config import UgatitConfig
+from unpaired.models.ugatit.config import WeightsConfig as UgatitWeightsConfig
 
 WEIGHTS = st.floats(0, 1e6)
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))  # YAML folds exotic line breaks
@@ -55,22 +60,38 @@ DISCRIMINATORS = any_of(
     num_layers=st.integers(1, 5),
     num_scales=st.integers(1, 4),
 )
-MODELS = any_of(
+MUNIT = any_of(
     MunitConfig,
     generator=GENERATORS,
     discriminator=DISCRIMINATORS,
     weights=any_of(WeightsConfig, **{f.name: WEIGHTS | SCHEDULES for f in dataclasses.fields(WeightsConfig)}),
     mixup=st.none() | any_of(MixupConfig, alpha=st.floats(0, 1e6, exclude_min=True)),
 )
+UGATIT = any_of(
+    UgatitConfig,
+    generator=any_of(UgatitGeneratorConfig, light=st.just(True), size=st.none(), rho_max=st.just(1.0)),
+    discriminator=any_of(
+        UgatitDiscriminatorConfig, num_layers_global=st.integers(3, 7), num_layers_local=st.integers(3, 7)
+    ),
+    weights=any_of(
+        UgatitWeightsConfig, **{f.name: WEIGHTS | SCHEDULES for f in dataclasses.fields(UgatitWeightsConfig)}
+    ),
+)
+FACE = any_of(FaceConfig, weight_ab=WEIGHTS | SCHEDULES, weight_ba=WEIGHTS | SCHEDULES)
+LOSSES = any_of(
+    LossesConfig,
+    face=st.none() | FACE,
+    perceptual=st.none() | any_of(PerceptualConfig, weight=WEIGHTS | SCHEDULES),
+)
 
 
 @st.composite
 def configs(draw: st.DrawFn) -> RunConfig:
-    model = draw(MODELS)
+    model = draw(MUNIT | UGATIT)
     sides = st.integers(1, 8).map(lambda n: n * max(model.size_multiple, model.smallest_size()))
     folders = dict.fromkeys(("a", "b", "test_a", "test_b"), st.none() | NAMES)
     data = draw(any_of(DataConfig, size=st.tuples(sides, sides), **folders))
-    config: RunConfig = draw(any_of(RunConfig, model=st.just(model), data=st.just(data)))
+    config: RunConfig = draw(any_of(RunConfig, model=st.just(model), data=st.just(data), losses=LOSSES))
     return config
 
 
@@ -265,3 +286,42 @@ def test_type_in_words() -> None:
 def test_configs_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         RunConfig().steps = 5  # type: ignore[misc]
+
+
+class TestSeveralModels:
+    """The section `model` has the settings of the model that its name says."""
+
+    def test_another_name_brings_that_models_defaults(self) -> None:
+        config = composed(RunConfig(), sets=["model.name=ugatit", "model.generator.light=true"])
+        assert config.model == UgatitConfig(generator=UgatitGeneratorConfig(light=True))
+
+    def test_the_full_model_takes_the_size_of_the_pictures(self) -> None:
+        config = composed(RunConfig(), sets=["model.name=ugatit", "data.size=[128, 192]"])
+        assert config.model.generator.size == (128, 192)
+
+    def test_settings_of_the_other_model_are_unknown(self) -> None:
+        problems = problems_of(sets=["model.name=ugatit", "model.generator.light=true", "model.generator.style_dim=4"])
+        assert [p.message for p in problems] == ["--set model.generator.style_dim: unknown setting"]
+
+    def test_a_wrong_value_is_reported_once_for_the_model_that_is_meant(self) -> None:
+        problems = problems_of(sets=["model.name=ugatit", "model.generator.dim=-1"])
+        assert [p.message for p in problems] == ["--set model.generator.dim: -1 is not allowed"]
+
+    def test_an_unknown_model_is_named_with_all_that_there_are(self) -> None:
+        problems = problems_of(sets=["model.name=stargan"])
+        assert [p.message for p in problems] == ["--set model.name: 'stargan' is not allowed"]
+        assert "munit | ugatit" in problems[0].hint
+
+    def test_unknown_keys_in_a_file_are_found_for_every_model(self, file: Path) -> None:
+        file.write_text("model:\n  name: ugatit\n  generator: {lite: true, light: true}\n", encoding="utf-8")
+        problems = problems_of(file=file)
+        assert len(problems) == 1
+        assert "model.generator.lite: unknown setting" in problems[0].message
+
+    def test_a_section_that_is_off_is_switched_on_by_one_of_its_settings(self) -> None:
+        assert RunConfig().losses.face is None
+        assert composed(RunConfig(), sets=["losses.face.weight_ab=5"]).losses.face == FaceConfig(weight_ab=5.0)
+
+    def test_schedules_of_losses_have_to_grow(self) -> None:
+        problems = problems_of(sets=["losses.face.weight_ab=[[10, 1.0], [5, 2.0]]"])
+        assert "losses.face.weight_ab" in problems[0].message

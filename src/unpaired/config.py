@@ -7,15 +7,16 @@ All problems of one call are collected and reported together, each under the nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
 from annotated_types import Gt, Interval
 
-from unpaired.config_fields import did_you_mean_path, fields_of
+from unpaired.config_fields import did_you_mean_path, fields_of, section_kind, section_kinds
 from unpaired.errors import Problem, raise_if_any
+from unpaired.losses.config import LossesConfig
 from unpaired.models import ModelConfig
 from unpaired.models.munit.config import MunitConfig
 from unpaired.settings import (
@@ -31,6 +32,7 @@ from unpaired.settings import (
 LearningRate = Annotated[float, Gt(0.0)]
 Byte = Annotated[int, Interval(ge=0, le=255)]
 Beta = Annotated[float, Interval(ge=0.0, lt=1.0)]
+MODEL_NAME = "model.name"
 
 
 @forbid_unknown
@@ -69,9 +71,18 @@ class OptimizerConfig:
     lr_discriminator: LearningRate = setting(1e-4, "Learning rate of the discriminators.")
     betas: tuple[Beta, Beta] = setting((0.5, 0.999), "Adam's decay rates of the two moments.")
     weight_decay: NonNegativeFloat = setting(1e-4, "L2 penalty inside Adam, on every parameter.")
-    schedule: Literal["step", "constant"] = setting("step", "step: multiply the learning rates by gamma regularly.")
+    decay: Literal["all", "kernels"] = setting(
+        "all", "Which weights decay: all, or the kernels of convolutions and linear layers alone."
+    )
+    schedule: Literal["step", "linear", "constant"] = setting(
+        "step",
+        "step: multiply the learning rates by gamma regularly; linear: keep them for the first half of the run, then "
+        "lower them straight to 0.",
+    )
     step_size: PositiveInt = setting(100_000, "Updates between two changes of the learning rate.")
-    gamma: Annotated[float, Interval(gt=0.0, le=1.0)] = setting(0.5, "Factor of each change of the learning rate.")
+    gamma: Annotated[float, Interval(gt=0.0, le=1.0)] = setting(
+        0.5, "Factor of each change of the learning rate by the schedule step."
+    )
 
 
 @forbid_unknown
@@ -123,14 +134,19 @@ class RunConfig:
     )
     data: DataConfig = setting(DataConfig(), "The pictures.")
     model: ModelConfig = setting(MunitConfig(), "The networks and losses.")
+    losses: LossesConfig = setting(LossesConfig(), "Losses with pretrained networks, which go with every model.")
     optimizer: OptimizerConfig = setting(OptimizerConfig(), "The optimizers and the learning rate.")
     samples: SamplesConfig = setting(SamplesConfig(), "Sample grids during training.")
     checkpoints: CheckpointsConfig = setting(CheckpointsConfig(), "Saved states to resume from.")
     log: LogConfig = setting(LogConfig(), "Numbers written during training.")
 
+    def fitted(self) -> RunConfig:
+        """This config with the settings of the model that follow from others, such as the size of the pictures."""
+        return replace(self, model=self.model.at_size(self.data.size))
+
     def problems(self) -> list[Problem]:
         """What is wrong between fields that are each valid alone."""
-        return self.model.problems(self.data.size)
+        return [*self.model.problems(self.data.size), *self.losses.problems()]
 
 
 @dataclass(frozen=True)
@@ -185,14 +201,16 @@ def override(
     Where a value is not valid, the config has `base`'s: use it to look for more problems, for nothing else.
     """
     problems = list(earlier)
-    known = [path for path, *_ in fields_of(RunConfig)]
+    known = [path for path, *_ in fields_of(RunConfig, _merged(base, [o for o in overrides if o.path == MODEL_NAME]))]
     unknown = [o for o in overrides if o.path not in known]
     problems += [Problem(f"{o.source}: unknown setting", did_you_mean_path(o.path, known)) for o in unknown]
     fitting = [o for o in overrides if o.path in known]
     wrong = _wrong_paths(base, fitting, problems)
     valid = [o for o in fitting if not any(path == o.path or path.startswith(f"{o.path}.") for path in wrong)]
-    config: RunConfig = _adapter(RunConfig).validate_python(_merged(base, valid))
-    if not any(path.startswith(("model.", "data.size")) for path in wrong):  # else they would be about values not meant
+    config: RunConfig = _adapter(RunConfig).validate_python(_merged(base, valid)).fitted()
+    if not any(
+        path.startswith(("model.", "losses.", "data.size")) for path in wrong
+    ):  # else they would be about values not meant
         problems += config.problems()
     return config, problems
 
@@ -283,6 +301,9 @@ def _wrong_paths(base: RunConfig, overrides: Sequence[Override], problems: list[
 
 def _merged(base: RunConfig, overrides: Sequence[Override]) -> dict[str, Any]:
     data = to_dict(base)
+    for name in (override.value for override in overrides if override.path == MODEL_NAME):
+        if name != data["model"]["name"]:
+            data["model"] = {"name": name}  # the other settings are another model's
     for override in overrides:
         _put(data, override.path.split("."), override.value)
     return data
@@ -314,31 +335,44 @@ def _validated(
     try:
         return _adapter(cls).validate_python(data)
     except ValidationError as error:
+        known = {path: (kind, doc) for path, kind, _, doc in fields_of(cls, data)}
         for detail in error.errors():
-            path = _field_path(cls, detail["loc"])
-            if path not in seen:  # a union reports once for each of its members
+            location = _location(cls, data, detail["loc"])
+            path = _field_path(known, location)
+            if location and path not in seen:  # a union reports once for each of its members
                 seen.add(path)
-                problems.append(_problem(cls, path, detail, name))
+                problems.append(_problem(known, path, detail, name))
         return None
 
 
-def _field_path(cls: type, location: tuple[Any, ...]) -> str:
-    """The longest part of pydantic's error `location` that is a setting's path; the whole for unknown keys."""
-    known = {path for path, *_ in fields_of(cls)}
-    parts = [str(part) for part in location]
-    for end in range(len(parts), 0, -1):
-        if ".".join(parts[:end]) in known:
-            unknown_key = end < len(parts) and _is_section(cls, ".".join(parts[:end]))
-            return ".".join(parts) if unknown_key else ".".join(parts[:end])
-    return ".".join(parts)
+def _location(cls: type, data: Any, location: Sequence[Any]) -> list[str]:
+    """pydantic's error `location` in `data` without names of classes; empty where it is about a kind not meant."""
+    found: list[str] = []
+    rest = [str(part) for part in location]
+    while rest:
+        hints = get_type_hints(cls, include_extras=True)
+        found.append(rest.pop(0))
+        data = data.get(found[-1]) if isinstance(data, Mapping) else None
+        kinds = section_kinds(hints.get(found[-1]))
+        if not kinds:
+            return found + rest
+        cls = section_kind(kinds, data)
+        if len(kinds) > 1 and rest and rest.pop(0) != cls.__name__:
+            return []
+    return found
 
 
-def _is_section(cls: type, path: str) -> bool:
-    return any(p == path and kind == "section" for p, kind, *_ in fields_of(cls))
+def _field_path(known: Mapping[str, tuple[str, str]], location: Sequence[str]) -> str:
+    """The longest part of an error's `location` that is a setting's path; the whole for unknown keys."""
+    for end in range(len(location), 0, -1):
+        path = ".".join(location[:end])
+        if path in known:
+            unknown_key = end < len(location) and known[path][0] == "section"
+            return ".".join(location) if unknown_key else path
+    return ".".join(location)
 
 
-def _problem(cls: type, path: str, detail: Any, name: Callable[[str], str]) -> Problem:
-    known = {p: (kind, doc) for p, kind, _, doc in fields_of(cls)}
+def _problem(known: Mapping[str, tuple[str, str]], path: str, detail: Any, name: Callable[[str], str]) -> Problem:
     if path not in known:
         return Problem(f"{name(path)}: unknown setting", did_you_mean_path(path, list(known)))
     kind, doc = known[path]

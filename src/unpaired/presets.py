@@ -13,6 +13,8 @@ from unpaired.models.munit.config import (
     MunitConfig,
     WeightsConfig,
 )
+from unpaired.models.ugatit import config as ugatit_config
+from unpaired.models.ugatit.config import UgatitConfig
 
 
 def munit() -> RunConfig:
@@ -80,6 +82,42 @@ def demo() -> RunConfig:
     )
 
 
+def ugatit() -> RunConfig:
+    """U-GAT-IT as the paper trained it: the full model, 256 px, batch 1, a million steps (a GPU for days)."""
+    return RunConfig(
+        data=DataConfig(size=(256, 256), resize="stretch", margin=30),
+        model=UgatitConfig(),
+        optimizer=OptimizerConfig(schedule="linear", step_size=1),
+        samples=SamplesConfig(every_steps=10_000, num_inputs=5),
+        checkpoints=CheckpointsConfig(every_steps=5_000, snapshot_every_steps=100_000, keep=2),
+    )
+
+
+def ugatit_light() -> RunConfig:
+    """U-GAT-IT's light model: 26 times fewer weights in the generators, any picture size, a tenth of a GPU's memory."""
+    return replace(ugatit(), model=UgatitConfig(generator=ugatit_config.GeneratorConfig(light=True)))
+
+
+def ugatit_light_128() -> RunConfig:
+    """The light model at 128 px, for a GPU with little memory or a patient CPU."""
+    return replace(ugatit_light(), steps=300_000, data=DataConfig(size=(128, 128), resize="stretch", margin=15))
+
+
+def ugatit_small() -> RunConfig:
+    """The light model at half the paper's width and 64 px: learns a small data set on a laptop's CPU within hours."""
+    return RunConfig(
+        steps=20_000,
+        data=DataConfig(size=(64, 64), resize="stretch", margin=8),
+        model=UgatitConfig(
+            generator=ugatit_config.GeneratorConfig(light=True, dim=32),
+            discriminator=ugatit_config.DiscriminatorConfig(dim=32, num_layers_global=6, num_layers_local=4),
+        ),
+        optimizer=OptimizerConfig(schedule="linear", step_size=1),
+        samples=SamplesConfig(every_steps=500, num_inputs=6),
+        checkpoints=CheckpointsConfig(every_steps=500),
+    )
+
+
 def _keras_model(*, cycle: float | tuple[tuple[int, float], ...], mixup_end_step: int | None) -> MunitConfig:
     return MunitConfig(
         generator=GeneratorConfig(num_res_blocks=3, upsample_norm="instance"),
@@ -95,5 +133,9 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
     "munit-128": munit_128,
     "munit-64": munit_64,
     "munit-small": munit_small,
+    "ugatit": ugatit,
+    "ugatit-light": ugatit_light,
+    "ugatit-light-128": ugatit_light_128,
+    "ugatit-small": ugatit_small,
     "demo": demo,
 }

@@ -52,7 +52,7 @@ def test_the_yaml_of_a_preset_is_a_config_file(preset: str, capsys: pytest.Captu
     assert main(["config", "--preset", preset, "--yaml"]) == 0
     file = tmp_path / "run.yaml"
     file.write_text(capsys.readouterr().out, encoding="utf-8")
-    assert load(file) == PRESETS[preset]()
+    assert load(file) == PRESETS[preset]().fitted()
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,37 @@ def batch() -> Batch:
 
 def test_the_learning_rate_halves_on_updates_number_100_000_and_200_000_counted_from_1():
     config = OptimizerConfig(schedule="step", step_size=100_000, gamma=0.5)
-    factors = {update: learning_rate_factor(config, update - 1) for update in (1, 99_999, 100_000, 199_999, 200_000)}
+    updates = (1, 99_999, 100_000, 199_999, 200_000)
+    factors = {update: learning_rate_factor(config, update - 1, 10**6) for update in updates}
     assert factors == {1: 1.0, 99_999: 1.0, 100_000: 0.5, 199_999: 0.5, 200_000: 0.25}
 
 
 def test_a_constant_schedule_stays():
-    assert learning_rate_factor(OptimizerConfig(schedule="constant", step_size=1), 10) == 1.0
+    assert learning_rate_factor(OptimizerConfig(schedule="constant", step_size=1), 10, 20) == 1.0
+
+
+def test_the_linear_schedule_falls_to_0_over_the_second_half():
+    config = OptimizerConfig(schedule="linear", step_size=1)
+    factors = {update: learning_rate_factor(config, update - 1, 1000) for update in (1, 500, 501, 750, 1000)}
+    assert factors == pytest.approx({1: 1.0, 500: 1.0, 501: 0.998, 750: 0.5, 1000: 0.0})
+
+
+def test_the_linear_schedule_can_fall_in_stairs():
+    config = OptimizerConfig(schedule="linear", step_size=100)
+    factors = {update: learning_rate_factor(config, update - 1, 1000) for update in (599, 600, 699, 700)}
+    assert factors == pytest.approx({599: 1.0, 600: 0.8, 699: 0.8, 700: 0.6})
+
+
+def test_weight_decay_can_be_left_to_kernels(changed):
+    state = TrainState(changed(optimizer=OptimizerConfig(decay="kernels", weight_decay=0.1)), Engine("cpu"))
+    decays = {
+        id(parameter): group["weight_decay"]
+        for optimizer in state.optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    parameters = [p for network in state.networks.values() for p in network.parameters()]
+    assert {id(p): 0.1 if p.dim() > 1 else 0.0 for p in parameters} == decays
 
 
 def test_the_two_learning_rates_are_set_apart(changed, batch):

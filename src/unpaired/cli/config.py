@@ -65,7 +65,7 @@ def settings_of(config: Any) -> list[Setting]:
 
     plain = to_dict(config)
     found = []
-    for path, kind, default, doc in fields_of(RunConfig):
+    for path, kind, default, doc in fields_of(RunConfig, plain):
         value = _value_at(plain, path.split("."), default)
         found.append(Setting(path, kind, value, doc))
     return found

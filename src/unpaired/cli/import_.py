@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def import_checkpoint(
-    model: Annotated[str, Parameter(help="The model: munit.")],
+    model: Annotated[str, Parameter(help="The model: munit or ugatit.")],
     source: Annotated[Path, Parameter(help="The reference's file of the generators, such as gen_00350000.pt.")],
     /,
     *,
@@ -32,7 +32,7 @@ def import_checkpoint(
     imported = _import(model, source, config, dis, out)
     bundle = _bundle(imported, source)
     write_bundle(bundle, out)
-    for line in _found(imported):
+    for line in (*imported.found, *(f"note: {note}" for note in imported.notes)):
         say(line)
     say(f"Wrote {out}. To use it: unpaired translate {quoted(out)} PICTURE --to b")
 
@@ -78,21 +78,3 @@ def _step_in_name(source: Path) -> int | None:
     """The number of updates, which the reference writes into the names of its files."""
     match = re.search(r"(\d{8,})$", source.stem)
     return int(match[1]) if match else None
-
-
-def _found(imported: ImportedModel) -> list[str]:
-    """What the checkpoint holds, in words."""
-    generator, discriminator = imported.config.generator, imported.config.discriminator
-    num_generator = sum(tensor.numel() for tensor in imported.generators.values()) // 2
-    lines = [
-        f"Found two generators of {num_generator:,} parameters: dim {generator.dim}, style_dim {generator.style_dim}, "
-        f"mlp_dim {generator.mlp_dim}, {generator.num_downsamples} down-samplings, "
-        f"{generator.num_res_blocks} residual blocks"
-    ]
-    if imported.discriminators is not None:
-        num_discriminator = sum(tensor.numel() for tensor in imported.discriminators.values()) // 2
-        lines.append(
-            f"Found two discriminators of {num_discriminator:,} parameters: dim {discriminator.dim}, "
-            f"{discriminator.num_layers} layers, {discriminator.num_scales} scales"
-        )
-    return [*lines, *(f"note: {note}" for note in imported.notes)]

@@ -20,7 +20,7 @@ def train(
     ] = (),
     /,
     *,
-    model: Annotated[str | None, Parameter(help="The model: munit.")] = None,
+    model: Annotated[str | None, Parameter(help="The model: munit or ugatit.")] = None,
     preset: Annotated[str | None, Parameter(help="A named starting point; see `unpaired config`.")] = None,
     config: Annotated[Path | None, Parameter(help="A YAML file of settings.")] = None,
     set_: Annotated[

@@ -62,6 +62,8 @@ def _facts(config: BundleConfig, num_parameters: int) -> str:
 
 
 def _style_in_words(model: ModelConfig) -> str:
+    if model.name == "ugatit":
+        return "none: one answer for each picture"
     return f"{model.generator.style_dim} numbers, standard normal"
 
 

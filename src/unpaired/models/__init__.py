@@ -7,25 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unpaired.models.guide import Guide
 from unpaired.models.munit.config import MunitConfig
 from unpaired.models.munit.guide import guide as munit_guide
+from unpaired.models.ugatit.config import UgatitConfig
 
 if TYPE_CHECKING:
     from unpaired.models.base import AnyMethod, ImportCheckpoint
 
-ModelConfig = MunitConfig
+ModelConfig = MunitConfig | UgatitConfig
 """The union of all model configs, told apart by their `name`."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What the rest of the house needs to know about a model."""
+    """What the rest of the house needs to know about a model. `guide` and the method take its own config."""
 
     config: type[ModelConfig]
-    guide: Callable[[ModelConfig, tuple[str, str]], Guide]
+    guide: Callable[[Any, tuple[str, str]], Guide]
     load_method: Callable[[], type[AnyMethod]]
     load_importer: Callable[[], ImportCheckpoint]
 

@@ -1,4 +1,4 @@
-"""What a method (MUNIT, later U-GAT-IT) offers to the training loop, to sample grids and to translation.
+"""What a method (MUNIT, U-GAT-IT) offers to the training loop, to sample grids and to translation.
 
 The loop knows nothing of a method's losses or networks: it asks for one generator pass, for named loss terms and for
 their weights. Translation knows nothing of the loop: it uses the `TranslationNetworks` alone.
@@ -79,11 +79,12 @@ class TranslationNetworks(Protocol):
     """The generators of both directions as translation uses them. Implemented by a module of each model.
 
     All pictures are (N, 3, H, W) in [-1, 1], with sides that are multiples of `size_multiple`.
-    `style_dim` is None for models with one answer a picture.
+    `style_dim` is None for models with one answer a picture: these have no codes, only `translate`.
     """
 
     style_dim: int | None
     size_multiple: int
+    has_attention: bool
 
     def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
         """`x` translated to domain `to` with style codes (N, style_dim): (N, 3, H, W) in [-1, 1]."""
@@ -99,6 +100,10 @@ class TranslationNetworks(Protocol):
 
     def decode(self, content: Tensor, style: Tensor, domain: Domain) -> Tensor:
         """Pictures of `domain` from content and style codes: (N, 3, H, W) in [-1, 1]."""
+        ...
+
+    def attention(self, x: Tensor, to: Domain) -> Tensor:
+        """Where the translation of `x` to domain `to` looks: (N, 1, h, w), 0 or more. Only where `has_attention`."""
         ...
 
 
@@ -147,6 +152,9 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
     def weights(self, step: int) -> Mapping[str, float]:
         """The weight of each term of both updates at `step`, by the term's name."""
 
+    def constrain(self) -> None:
+        """Bring the generators' weights back into their allowed range, after every update of theirs."""
+
     @abstractmethod
     def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
         """Grids that show how the translation of the fixed pictures in `batch` looks now."""
@@ -160,13 +168,15 @@ AnyMethod = Method[Any, Any]
 class ImportedModel:
     """A checkpoint of a reference code, in our names: what a bundle is made of.
 
-    `data` says how the training pictures were prepared, as far as that is known.
+    `data` says how the training pictures were prepared, as far as that is known; `found` what the file holds and
+    `notes` what it could not tell, in words for people.
     """
 
     config: ModelConfig
     data: DataConfig
     generators: dict[str, Tensor]
     discriminators: dict[str, Tensor] | None
+    found: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

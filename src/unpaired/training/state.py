@@ -66,7 +66,7 @@ class TrainState:
 
     def set_learning_rates(self) -> dict[str, float]:
         """Set both optimizers' learning rates for the coming update and return them by network."""
-        factor = learning_rate_factor(self.config.optimizer, self.step)
+        factor = learning_rate_factor(self.config.optimizer, self.step, self.config.steps)
         rates = {
             "generators": self.config.optimizer.lr_generator * factor,
             "discriminators": self.config.optimizer.lr_discriminator * factor,
@@ -121,20 +121,30 @@ class TrainState:
             )
 
 
-def learning_rate_factor(config: OptimizerConfig, step: int) -> float:
-    """What the learning rates are multiplied by in the update after `step` updates.
+def learning_rate_factor(config: OptimizerConfig, step: int, num_steps: int) -> float:
+    """What the learning rates are multiplied by in the update after `step` of `num_steps` updates.
 
-    "step" changes on updates number step_size, 2·step_size, … counted from 1, as the reference does.
+    The factor changes on updates number step_size, 2·step_size, … counted from 1, as the reference codes do.
+    linear: 1 in the first half of the run, then straight to 0 at its end (U-GAT-IT, section 4.2 and its code).
     """
-    if config.schedule == "constant":
-        return 1.0
-    return float(config.gamma ** ((step + 1) // config.step_size))
+    change = (step + 1) // config.step_size
+    match config.schedule:
+        case "constant":
+            return 1.0
+        case "step":
+            return float(config.gamma**change)
+        case "linear":
+            half = max(1, num_steps // 2)
+            return 1.0 - min(1.0, max(0, change * config.step_size - half) / half)
 
 
 def _adam(network: nn.Module, config: OptimizerConfig, learning_rate: float) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        network.parameters(), lr=learning_rate, betas=config.betas, weight_decay=config.weight_decay
-    )
+    """Adam with weight decay on the weights that `config` names. Fused: one pass over memory instead of ten."""
+    kernels = [parameter for parameter in network.parameters() if config.decay == "all" or parameter.dim() > 1]
+    others = [parameter for parameter in network.parameters() if config.decay != "all" and parameter.dim() <= 1]
+    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    used = [group for group in groups if group["params"]]
+    return torch.optim.Adam(used, lr=learning_rate, betas=config.betas, fused=True)
 
 
 def _moments(optimizer: torch.optim.Adam, network: nn.Module, prefix: str) -> dict[str, Tensor]:
@@ -153,4 +163,4 @@ def _load_moments(optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapp
         if f"{_MOMENTS[0]}.{name}" not in tensors:
             continue
         moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device, copy=True) for moment in _MOMENTS}
-        optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}

@@ -99,6 +99,10 @@ class MunitConfig:
         """Picture sides have to be multiples of this, or reconstructions come out smaller than their input."""
         return int(2**self.generator.num_downsamples)
 
+    def at_size(self, size: tuple[int, int]) -> MunitConfig:  # noqa: ARG002  the signature is every model's
+        """This config: its networks are the same for all picture sizes."""
+        return self
+
     def problems(self, size: tuple[int, int]) -> list[Problem]:
         """What is wrong between settings of this model and with pictures of `size` (height, width) pixels."""
         return [*self._weight_problems(), *self._width_problems(), *self._size_problems(size)]

@@ -51,7 +51,28 @@ def import_checkpoint(source: Path, *, config: Path | None, discriminators: Path
     if dis is not None and discriminators is not None:
         names = discriminator_names(model.discriminator)
         renamed_dis = _renamed(dis, names, _discriminator_shapes(model.discriminator), discriminators)
-    return ImportedModel(model, data, generators, renamed_dis, notes)
+    found = _in_words(model, generators, renamed_dis)
+    return ImportedModel(model, data, generators, renamed_dis, found, notes)
+
+
+def _in_words(model: MunitConfig, generators: StateDict, discriminators: StateDict | None) -> tuple[str, ...]:
+    """What the checkpoint holds."""
+    generator, discriminator = model.generator, model.discriminator
+    found = [
+        f"Found two generators of {_half_of_numbers(generators):,} parameters: dim {generator.dim}, "
+        f"style_dim {generator.style_dim}, mlp_dim {generator.mlp_dim}, {generator.num_downsamples} down-samplings, "
+        f"{generator.num_res_blocks} residual blocks"
+    ]
+    if discriminators is not None:
+        found.append(
+            f"Found two discriminators of {_half_of_numbers(discriminators):,} parameters: dim {discriminator.dim}, "
+            f"{discriminator.num_layers} layers, {discriminator.num_scales} scales"
+        )
+    return tuple(found)
+
+
+def _half_of_numbers(state: StateDict) -> int:
+    return sum(tensor.numel() for tensor in state.values()) // 2
 
 
 def generator_names(config: GeneratorConfig) -> dict[str, str]:

@@ -153,6 +153,7 @@ class MunitGenerators(nn.Module):
         self.b = AutoEncoder(config.generator)
         self.style_dim: int | None = config.generator.style_dim
         self.size_multiple = config.size_multiple
+        self.has_attention = False
 
     def of(self, domain: Domain) -> AutoEncoder:
         """The auto-encoder of `domain`."""
@@ -205,6 +206,10 @@ class MunitGenerators(nn.Module):
         """`x` translated to `to` with `style` (N, style_dim)."""
         assert style is not None, "MUNIT needs a style code"
         return self.decode(self.encode_content(x, "b" if to == "a" else "a"), style, to)
+
+    def attention(self, x: Tensor, to: Domain) -> Tensor:  # noqa: ARG002  the signature is the protocol's
+        """There is none: `has_attention` says so."""
+        raise AssertionError("MUNIT has no attention")
 
 
 class MultiScaleDiscriminator(nn.Module):
