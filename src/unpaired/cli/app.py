@@ -25,6 +25,7 @@ COMMANDS = {
     "bundle": ("bundle:bundle", "Write the trained networks of a run as one small folder to use or to share."),
     "import": ("import_:import_checkpoint", "Turn a checkpoint of a reference code into a bundle."),
     "data": ("data:app", "Look at folders of pictures, split them, make edge maps."),
+    "weights": ("weights:app", "List the pretrained networks that losses and metrics use, and get them."),
     "config": ("config:show", "List the settings and presets, or explain one."),
     "doctor": ("doctor:doctor", "Show what this machine and installation can do."),
 }
