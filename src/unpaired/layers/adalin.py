@@ -1,0 +1,155 @@
+"""Norms as a gain and a shift per sample and channel: instance, layer, group norm, LIN and AdaLIN (Kim et al., 2020).
+
+All of them follow from the mean and variance of each channel of each sample, so a map is read once for its statistics
+and once where its norm is applied (`layers.pending`). Statistics are float32, also under bfloat16.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from unpaired.layers.pending import Pending
+from unpaired.layers.precision import without_autocast
+
+Standardization = Literal["instance", "layer", "group", "blend"]
+Variance = Literal["biased", "unbiased"]
+Affine = tuple[Tensor, Tensor]
+"""Gain and shift, each (N, C)."""
+
+NUM_GROUPS = 32  # Wu & He, ECCV 2018; fewer where the channels cannot be divided by it
+
+
+@dataclass(frozen=True)
+class Moments:
+    """`mean` and biased `variance` of each channel of each sample, (N, C) float32, over `num_pixels` pixels."""
+
+    mean: Tensor
+    variance: Tensor
+    num_pixels: int
+
+    @classmethod
+    def of(cls, x: Tensor) -> Moments:
+        """The moments of `x` (N, C, H, W). Keeps `x` itself for the backward pass, whatever its type."""
+        mean, variance = _MeanAndVariance.apply(x)  # type: ignore[no-untyped-call]
+        return cls(mean, variance, x.shape[2] * x.shape[3])
+
+
+class _MeanAndVariance(torch.autograd.Function):
+    """Mean and biased variance in float32; two passes over the map are faster on a CPU than torch.var_mean's one."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        num_pixels = x.shape[2] * x.shape[3]
+        mean = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        deviation = torch.linalg.vector_norm(x - mean[:, :, None, None], dim=(2, 3))
+        ctx.save_for_backward(x, mean)
+        return mean, deviation.square() / num_pixels
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_mean: Tensor, grad_variance: Tensor) -> Tensor:
+        x, mean = ctx.saved_tensors
+        num_pixels = x.shape[2] * x.shape[3]
+        gain = 2 * grad_variance / num_pixels
+        shift = grad_mean / num_pixels - gain * mean
+        return torch.addcmul(shift[:, :, None, None], x, gain[:, :, None, None]).to(x.dtype)
+
+
+def instance_affine(moments: Moments, variance: Variance, eps: float) -> Affine:
+    """Gain and shift that standardize each channel of each sample."""
+    return _standardizing(moments.mean, moments.variance, moments.num_pixels, variance, eps)
+
+
+def group_affine(moments: Moments, num_groups: int, variance: Variance, eps: float) -> Affine:
+    """Gain and shift that standardize each of `num_groups` groups of channels of each sample; 1 group is layer norm.
+
+    Merges the channels' moments exactly: the variance of a group is the mean of its channels' variances plus the
+    variance of their means.
+    """
+    num, channels = moments.mean.shape
+    means, variances = (m.view(num, num_groups, -1) for m in (moments.mean, moments.variance))
+    mean = means.mean(dim=2, keepdim=True)  # (N, groups, 1)
+    total = variances.mean(dim=2, keepdim=True) + (means - mean).square().mean(dim=2, keepdim=True)
+    count = moments.num_pixels * means.shape[2]
+    gain, shift = _standardizing(mean, total, count, variance, eps)
+    return gain.expand_as(means).reshape(num, channels), shift.expand_as(means).reshape(num, channels)
+
+
+def _standardizing(mean: Tensor, biased: Tensor, count: int, variance: Variance, eps: float) -> Affine:
+    if variance == "unbiased":
+        biased = biased * (count / (count - 1))
+    gain = torch.rsqrt(biased + eps)
+    return gain, -mean * gain
+
+
+class FoldedNorm(nn.Module):
+    """A norm of (N, C, H, W) maps that gives back a pending map.
+
+    "blend" is ρ·(instance norm) + (1 − ρ)·(layer norm) with one learnt ρ a channel, stored as it is used and kept in
+    [0, rho_max] by `clip_rho`. With `affine` it has its own γ and β (then "blend" is LIN, eq. 6 of the paper's appendix,
+    used while up-sampling); without, they are arguments of `forward` (AdaLIN, eq. 1) or 1 and 0.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kind: Standardization,
+        *,
+        affine: bool,
+        rho_init: float = 0.0,
+        rho_max: float = 1.0,
+        variance: Variance = "biased",
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.kind, self.variance, self.eps = kind, variance, eps
+        self.rho_init, self.rho_max = rho_init, rho_max
+        self.num_groups = math.gcd(NUM_GROUPS, channels) if kind == "group" else 1
+        self.rho = nn.Parameter(torch.empty(channels)) if kind == "blend" else None
+        self.gamma = nn.Parameter(torch.empty(channels)) if affine else None
+        self.beta = nn.Parameter(torch.empty(channels)) if affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set ρ to its start, γ to 1 and β to 0."""
+        if self.rho is not None:
+            nn.init.constant_(self.rho, self.rho_init)
+        if self.gamma is not None and self.beta is not None:
+            nn.init.ones_(self.gamma)
+            nn.init.zeros_(self.beta)
+
+    def clip_rho(self) -> None:
+        """Bring ρ back into [0, rho_max]."""
+        if self.rho is not None:
+            self.rho.clamp_(0.0, self.rho_max)
+
+    def forward(self, x: Tensor, style: Affine | None = None, *, slope: float = 1.0) -> Pending:
+        """`x` (N, C, H, W) standardized, times γ plus β, then a leaky ReLU with `slope`: not computed yet.
+
+        `style` holds γ and β, each (N, C), where they are not parameters.
+        """
+        with without_autocast(x):
+            gain, shift = self._standardize(Moments.of(x))
+            gamma, beta = (
+                (self.gamma, self.beta) if style is None else (style[0].to(gain.dtype), style[1].to(gain.dtype))
+            )
+            if gamma is not None and beta is not None:
+                gain, shift = gamma * gain, torch.addcmul(beta, gamma, shift)
+        return Pending(x, gain[:, :, None, None], shift[:, :, None, None], slope)
+
+    def _standardize(self, moments: Moments) -> Affine:
+        if self.kind == "instance":
+            return instance_affine(moments, self.variance, self.eps)
+        layer = group_affine(moments, self.num_groups, self.variance, self.eps)
+        if self.rho is None:
+            return layer
+        instance = instance_affine(moments, self.variance, self.eps)
+        gain, shift = (torch.lerp(of_layer, of_instance, self.rho)
+                       for of_layer, of_instance in zip(layer, instance, strict=True))  # fmt: skip
+        return gain, shift

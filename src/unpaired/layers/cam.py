@@ -1,0 +1,70 @@
+"""Attention by class activation maps (Zhou et al., CVPR 2016; Kim et al., ICLR 2020, section 2.1.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from unpaired.layers.precision import without_autocast
+from unpaired.layers.spectral import SpectralNorm
+
+
+class DomainClassifier(nn.Module):
+    """One linear layer on pooled features, whose weight also says how much each channel speaks for the domain.
+
+    With `spectral` its weight is normalized; `raw_attention` then attends with the weight before that, as the PyTorch
+    code of U-GAT-IT does. With `bias` the bias is part of each channel's weight, as in the TensorFlow code.
+    """
+
+    def __init__(self, channels: int, *, bias: bool, spectral: bool, raw_attention: bool) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels, 1, bias=bias)
+        self.sigma = SpectralNorm(self.fc.weight) if spectral else None
+        self.raw_attention = raw_attention
+
+    def forward(self, *pooled: Tensor) -> tuple[list[Tensor], Tensor]:
+        """A logit (N, 1) for each of the `pooled` features (N, C), and the weights of the channels (C,)."""
+        weight = self.fc.weight if self.sigma is None else self.fc.weight / self.sigma(self.fc.weight)
+        logits = [linear(features, weight, self.fc.bias) for features in pooled]
+        attention = (self.fc.weight if self.raw_attention else weight)[0]
+        return logits, attention if self.fc.bias is None else attention + self.fc.bias
+
+
+class CamAttention(nn.Module):
+    """Weights features by what speaks for the domain, seen by average and by maximum pooling, and mixes both.
+
+    `shared`: one classifier with bias for both poolings (the TensorFlow code) instead of one each without.
+    """
+
+    def __init__(
+        self, channels: int, *, shared: bool = False, spectral: bool = False, raw_attention: bool = False
+    ) -> None:
+        super().__init__()
+        make = {"bias": shared, "spectral": spectral, "raw_attention": raw_attention}
+        self.average = DomainClassifier(channels, **make)
+        self.maximum = None if shared else DomainClassifier(channels, **make)
+        self.mix = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`x` (N, C, H, W) → the attended features before their activation, of the same shape, and logits (N, 2).
+
+        Multiplying the channels and then mixing them with 1×1 weights is one mixing with multiplied weights, so that
+        the two attended copies of `x` are never made.
+        """
+        with without_autocast(x):  # logits, and the product of two small weights, stay exact
+            flat = x.flatten(2)
+            pooled = [p.to(self.mix.weight.dtype) for p in (flat.mean(dim=2), flat.max(dim=2).values)]  # (N, C) each
+            logits, (by_average, by_maximum) = self._classify(*pooled)
+            mix_average, mix_maximum = self.mix.weight.flatten(1).chunk(2, dim=1)  # (C, C) each
+            weight = mix_average * by_average + mix_maximum * by_maximum
+        out: Tensor = torch.conv2d(x, weight[:, :, None, None], self.mix.bias)
+        return out, logits
+
+    def _classify(self, average: Tensor, maximum: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if self.maximum is None:
+            logits, attention = self.average(average, maximum)
+            return torch.cat(logits, dim=1), (attention, attention)
+        (logit_average,), by_average = self.average(average)
+        (logit_maximum,), by_maximum = self.maximum(maximum)
+        return torch.cat([logit_average, logit_maximum], dim=1), (by_average, by_maximum)

@@ -1,0 +1,50 @@
+"""Spectral norm (Miyato et al., ICLR 2018) as one number a layer, so that no normalized copy of a weight is made."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from unpaired.layers.precision import without_autocast
+
+
+class SpectralNorm(nn.Module):
+    """Estimates the largest singular value σ of a weight, seen as a matrix (outputs, inputs · kernel).
+
+    Convolutions and products are linear: conv(x, W / σ) = conv(x, W) / σ, so the caller divides what comes out. Each
+    training forward makes one step of the power iteration before σ is taken; evaluation changes nothing. No gradient
+    reaches the singular vectors `u` (outputs,) and `v` (inputs · kernel,). σ and its gradient are those of
+    torch.nn.utils.spectral_norm.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, weight: Tensor, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.eps = eps
+        rows, columns = weight.flatten(1).shape
+        self.register_buffer("u", torch.empty(rows))
+        self.register_buffer("v", torch.empty(columns))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw both singular vectors anew: random directions."""
+        for vector in (self.u, self.v):
+            vector.copy_(normalize(torch.randn_like(vector), dim=0, eps=self.eps))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """σ of `weight`: a float32 scalar with a gradient to the weight."""
+        with without_autocast(weight):
+            matrix = weight.flatten(1)
+            u, v = self._step(matrix.detach()) if self.training else (self.u, self.v)
+            return torch.dot(u, torch.mv(matrix, v))
+
+    @torch.no_grad()
+    def _step(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        v = normalize(torch.mv(matrix.t(), self.u), dim=0, eps=self.eps)
+        u = normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
+        self.u.copy_(u)  # new tensors above, so that a backward pass over an earlier forward finds its own
+        self.v.copy_(v)
+        return u, v

@@ -1,0 +1,108 @@
+"""U-GAT-IT's training step: which terms, from what, with which weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.layers.adalin import FoldedNorm
+from unpaired.layers.initialization import initialize
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
+from unpaired.losses.attention import domain_attention_loss
+from unpaired.losses.reconstruction import mean_absolute_error
+from unpaired.models.base import DOMAINS, Batch, Grid, Method
+from unpaired.models.ugatit.config import UgatitConfig
+from unpaired.models.ugatit.networks import UgatitDiscriminators, UgatitGenerators, UgatitOutputs
+from unpaired.models.ugatit.sheets import sample_grids
+from unpaired.schedules import value_at
+
+ADVERSARIAL_TERMS = tuple(f"adversarial_{reach}{cam}" for reach in ("global", "local") for cam in ("", "_cam"))
+
+
+class Ugatit(Method[UgatitConfig, UgatitOutputs]):
+    """Unsupervised generative attentional networks with adaptive layer-instance normalization (Kim et al., 2020)."""
+
+    def __init__(self, config: UgatitConfig) -> None:
+        super().__init__(config)
+        self.generators = self.build_generators(config)
+        self.discriminators = UgatitDiscriminators(config)
+
+    @staticmethod
+    def build_generators(config: UgatitConfig) -> UgatitGenerators:
+        """The two translators."""
+        return UgatitGenerators(config)
+
+    def initialize(self, rng: torch.Generator) -> None:
+        """Draw all weights: by default N(0, 0.02), biases 0."""
+        for network in (self.generators, self.discriminators):
+            seed = int(torch.randint(2**62, (), generator=rng))
+            initialize(network, self.config.initialization, seed=seed)
+
+    def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> UgatitOutputs:
+        """Translate `batch`; close the cycles and translate into the own domain where a term needs it."""
+        weights = self.weights(step)
+        with_cycle = weights["cycle_a"] > 0
+        with_identity = weights["identity_a"] > 0 or weights["cam_a"] > 0
+        outputs: UgatitOutputs = generators(batch.x_a, batch.x_b, with_cycle, with_identity)
+        return outputs
+
+    def discriminator_terms(
+        self, discriminators: nn.Module, outputs: UgatitOutputs, batch: Batch, rng: torch.Generator, step: int
+    ) -> dict[str, Tensor]:
+        """`adversarial_{global,local}{,_cam}_{a,b}`: translations into a domain against its real pictures.
+
+        Each discriminator sees both in one call: no layer mixes pictures.
+        """
+        scores = discriminators({d: torch.cat([outputs.translated(d), batch[d]]) for d in DOMAINS})
+        kind = self.config.adversarial
+        return {
+            f"adversarial_{name}": discriminator_loss(kind, *([half] for half in both.chunk(2)))
+            for name, both in scores.items()
+        }
+
+    def generator_terms(self, discriminators: nn.Module, outputs: UgatitOutputs, batch: Batch) -> dict[str, Tensor]:
+        """The adversarial terms of the translations into each domain, and the cycle, identity and attention terms."""
+        scores = discriminators({d: outputs.translated(d) for d in DOMAINS})
+        kind = self.config.adversarial
+        terms = {f"adversarial_{name}": generator_loss(kind, [found]) for name, found in scores.items()}
+        return terms | _reconstruction_terms(outputs, batch) | _attention_terms(outputs)
+
+    def weights(self, step: int) -> Mapping[str, float]:
+        """The weight of every term at `step`."""
+        weights = self.config.weights
+        by_term = {term: value_at(weights.adversarial, step) for term in ADVERSARIAL_TERMS}
+        by_term |= {term: value_at(getattr(weights, term), step) for term in ("cycle", "identity", "cam")}
+        return {f"{term}_{d}": weight for term, weight in by_term.items() for d in DOMAINS}
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Bring every ρ back into its range after a generator update."""
+        for module in self.generators.modules():
+            if isinstance(module, FoldedNorm):
+                module.clip_rho()
+
+    def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
+        """Attention, translation, cycle and identity in both directions. There are no styles to choose."""
+        assert isinstance(generators, UgatitGenerators)
+        return sample_grids(generators, batch)
+
+
+def _reconstruction_terms(outputs: UgatitOutputs, batch: Batch) -> dict[str, Tensor]:
+    pairs = {
+        "cycle_a": (outputs.x_aba, batch.x_a),
+        "cycle_b": (outputs.x_bab, batch.x_b),
+        "identity_a": (outputs.x_aa, batch.x_a),
+        "identity_b": (outputs.x_bb, batch.x_b),
+    }
+    return {name: mean_absolute_error(made, real) for name, (made, real) in pairs.items() if made is not None}
+
+
+def _attention_terms(outputs: UgatitOutputs) -> dict[str, Tensor]:
+    pairs = {"cam_a": (outputs.cam_ba, outputs.cam_aa), "cam_b": (outputs.cam_ab, outputs.cam_bb)}
+    return {
+        name: domain_attention_loss(translated, own)
+        for name, (translated, own) in pairs.items()
+        if translated is not None and own is not None
+    }

@@ -1,0 +1,334 @@
+"""U-GAT-IT's networks: two translators, and for each domain a global and a local discriminator.
+
+Layer by layer as the official codes; the code that norms and convolutions share is in `layers`. A `Pending` map is one
+whose norm and activation are still to be applied, which keeps one map a convolution for the backward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from unpaired.layers.adalin import Affine, FoldedNorm
+from unpaired.layers.cam import CamAttention
+from unpaired.layers.pending import Padding, Pending, PendingConv2d
+from unpaired.layers.spectral import SpectralNorm
+from unpaired.models.base import DOMAINS, Domain, Outputs
+from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
+
+RELU = 0.0
+"""Slope below zero of ReLU."""
+LEAK = 0.2
+"""Slope below zero of the discriminators' leaky ReLU."""
+
+Scores = dict[str, Tensor]
+"""Raw scores of one discriminator: the map as "" and, with attention, the logits of its classifiers as "_cam"."""
+
+
+def _same(pixels: int) -> Padding:
+    return (pixels, pixels, pixels, pixels)
+
+
+class ResBlock(nn.Module):
+    """x + norm(conv(ReLU(norm(conv(x))))): 3×3 convolutions, no activation after the sum."""
+
+    def __init__(self, channels: int, norms: tuple[FoldedNorm, FoldedNorm], *, bias: bool) -> None:
+        super().__init__()
+        self.conv1 = PendingConv2d(channels, channels, 3, padding=_same(1), bias=bias)
+        self.norm1 = norms[0]
+        self.conv2 = PendingConv2d(channels, channels, 3, padding=_same(1), bias=bias)
+        self.norm2 = norms[1]
+
+    def forward(self, x: Tensor, style: Affine | None = None) -> Tensor:
+        """(N, C, H, W) → the same shape. `style`: γ and β (N, C) of both norms, where these have none of their own."""
+        hidden = self.norm1(self.conv1(Pending(x)), style, slope=RELU)
+        out: Tensor = self.norm2(self.conv2(hidden), style).added_to(x)
+        return out
+
+
+class Encoder(nn.Module):
+    """Picture (N, 3, H, W) → features (N, 4·dim, H/4, W/4)."""
+
+    def __init__(self, config: GeneratorConfig, *, tensorflow: bool) -> None:
+        super().__init__()
+
+        def norm(channels: int) -> FoldedNorm:
+            return FoldedNorm(channels, "instance", affine=tensorflow)
+
+        channels = config.dim
+        self.convs = nn.ModuleList([PendingConv2d(3, channels, 7, padding=_same(3), bias=tensorflow)])
+        self.norms = nn.ModuleList([norm(channels)])
+        for _ in range(NUM_DOWNSAMPLES):
+            self.convs.append(PendingConv2d(channels, channels * 2, 3, stride=2, padding=_same(1), bias=tensorflow))
+            channels *= 2
+            self.norms.append(norm(channels))
+        self.res_blocks = nn.ModuleList(
+            ResBlock(channels, (norm(channels), norm(channels)), bias=tensorflow) for _ in range(config.num_res_blocks)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, C, H/4, W/4)."""
+        pending = Pending(x)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            pending = norm(conv(pending), slope=RELU)
+        features = pending.value()
+        for block in self.res_blocks:
+            features = block(features)
+        return features
+
+
+class Modulation(nn.Module):
+    """Features → γ and β of every AdaLIN in the decoder: the multi-layer perceptron of the paper's figure 1.
+
+    Only the light model averages the features first; the full one is tied to their number, and so to one picture size.
+    """
+
+    def __init__(self, config: GeneratorConfig, channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.light = config.light
+        self.hidden1 = nn.Linear(channels * _num_positions(config), channels, bias=bias)
+        self.hidden2 = nn.Linear(channels, channels, bias=bias)
+        self.gamma = nn.Linear(channels, channels, bias=bias)
+        self.beta = nn.Linear(channels, channels, bias=bias)
+
+    def forward(self, features: Tensor) -> Affine:
+        """(N, C, h, w) → γ and β, each (N, C)."""
+        flat = features.mean(dim=(2, 3)) if self.light else features.flatten(1)
+        hidden = relu(self.hidden2(relu(self.hidden1(flat))))
+        return self.gamma(hidden), self.beta(hidden)
+
+
+class Decoder(nn.Module):
+    """Attended features, and γ and β for its norms → picture."""
+
+    def __init__(self, config: GeneratorConfig, channels: int, *, layers: UgatitConfig) -> None:
+        super().__init__()
+        bias = layers.layers == "tensorflow"
+
+        def norms() -> tuple[FoldedNorm, FoldedNorm]:
+            return _decoder_norm(layers, channels), _decoder_norm(layers, channels)
+
+        self.res_blocks = nn.ModuleList(ResBlock(channels, norms(), bias=bias) for _ in range(config.num_res_blocks))
+        self.up_convs, self.up_norms = nn.ModuleList(), nn.ModuleList()
+        for _ in range(NUM_DOWNSAMPLES):
+            self.up_convs.append(PendingConv2d(channels, channels // 2, 3, upsample=2, padding=_same(1), bias=bias))
+            channels //= 2
+            self.up_norms.append(FoldedNorm(channels, "blend", affine=True, variance=layers.variance))
+        self.head = PendingConv2d(channels, 3, 7, padding=_same(3), bias=bias)
+
+    def forward(self, features: Tensor, style: Affine | None) -> Tensor:
+        """(N, C, h, w) → (N, 3, 4·h, 4·w) in [-1, 1]."""
+        for block in self.res_blocks:
+            features = block(features, style)
+        pending = Pending(features)
+        for conv, norm in zip(self.up_convs, self.up_norms, strict=True):
+            pending = norm(conv(pending), slope=RELU)
+        out: Tensor = self.head(pending).tanh()
+        return out
+
+
+class Generator(nn.Module):
+    """The translator into one domain, for pictures of both: pictures of its own domain should come out as they are."""
+
+    def __init__(self, config: UgatitConfig) -> None:
+        super().__init__()
+        tensorflow = config.layers == "tensorflow"
+        channels = config.generator.dim * 2**NUM_DOWNSAMPLES
+        self.encoder = Encoder(config.generator, tensorflow=tensorflow)
+        self.attention = CamAttention(channels, shared=tensorflow) if config.generator.cam else None
+        self.modulation = (
+            Modulation(config.generator, channels, bias=tensorflow)
+            if config.generator.norm in ("adalin", "adain")
+            else None
+        )
+        self.decoder = Decoder(config.generator, channels, layers=config)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Pictures (N, 3, H, W) → the translations, and the logits (N, 2) of "x is not of my domain" with attention."""
+        features, logits = self._features(x)
+        style = None if self.modulation is None else self.modulation(features)
+        return self.decoder(features, style), logits
+
+    def heat_map(self, x: Tensor) -> Tensor:
+        """Where the translator looks: the attended features summed over their channels, (N, 1, H/4, W/4) ≥ 0."""
+        assert self.attention is not None, "this translator has no attention"
+        return self._features(x)[0].sum(dim=1, keepdim=True)
+
+    def _features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        features = self.encoder(x)
+        if self.attention is None:
+            return features, None
+        attended, logits = self.attention(features)
+        return relu(attended, inplace=True), logits
+
+
+@dataclass(frozen=True)
+class UgatitOutputs(Outputs):
+    """All tensors of a step's generator pass. `x_aa` is a's picture through the translator into a, `x_aba` translated
+    there and back; `cam_ab` are the attention logits (N, 2) with which `x_ab` was made. None where no loss needs it.
+    """
+
+    x_aba: Tensor | None
+    x_bab: Tensor | None
+    x_aa: Tensor | None
+    x_bb: Tensor | None
+    cam_ab: Tensor | None
+    cam_ba: Tensor | None
+    cam_aa: Tensor | None
+    cam_bb: Tensor | None
+
+
+class UgatitGenerators(nn.Module):
+    """Both translators. `forward` is the whole generator pass of a training step."""
+
+    def __init__(self, config: UgatitConfig) -> None:
+        super().__init__()
+        self.to_a = Generator(config)
+        self.to_b = Generator(config)
+        self.style_dim: int | None = None
+        self.size_multiple = config.size_multiple
+        self.has_attention = config.generator.cam
+
+    def into(self, domain: Domain) -> Generator:
+        """The translator into `domain`."""
+        return self.to_a if domain == "a" else self.to_b
+
+    def forward(self, x_a: Tensor, x_b: Tensor, with_cycle: bool, with_identity: bool) -> UgatitOutputs:
+        """Translate and, if asked, close the cycles and put pictures through the translator into their own domain."""
+        x_ab, cam_ab, x_bb, cam_bb = _translate_both(self.to_b, x_a, x_b if with_identity else None)
+        x_ba, cam_ba, x_aa, cam_aa = _translate_both(self.to_a, x_b, x_a if with_identity else None)
+        return UgatitOutputs(
+            x_ab=x_ab,
+            x_ba=x_ba,
+            x_aba=self.to_a(x_ab)[0] if with_cycle else None,
+            x_bab=self.to_b(x_ba)[0] if with_cycle else None,
+            x_aa=x_aa,
+            x_bb=x_bb,
+            cam_ab=cam_ab,
+            cam_ba=cam_ba,
+            cam_aa=cam_aa,
+            cam_bb=cam_bb,
+        )
+
+    def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
+        """`x` translated to `to`. There is one answer: `style` is None."""
+        assert style is None, "U-GAT-IT has no styles"
+        picture: Tensor = self.into(to)(x)[0]
+        return picture
+
+    def attention(self, x: Tensor, to: Domain) -> Tensor:
+        """Where the translator into `to` looks in `x`: (N, 1, H/4, W/4) ≥ 0, without a natural scale."""
+        return self.into(to).heat_map(x)
+
+
+class Discriminator(nn.Module):
+    """A patch discriminator with attention and spectral norm. More layers see more of the picture at once."""
+
+    def __init__(self, config: UgatitConfig, num_layers: int) -> None:
+        super().__init__()
+        tensorflow = config.layers == "tensorflow"
+        stride_1 = (1, 2, 1, 2) if tensorflow else _same(1)  # the original keeps the size, the port loses a pixel
+        widths = [3, *(config.discriminator.dim * 2**level for level in range(num_layers - 1))]
+        self.convs = nn.ModuleList(
+            PendingConv2d(before, after, 4, stride=2, padding=_same(1), bias=True)
+            for before, after in zip(widths[:-2], widths[1:-1], strict=True)
+        )
+        self.convs.append(PendingConv2d(widths[-2], widths[-1], 4, padding=stride_1, bias=True))
+        raw = config.discriminator.cam_weight == "raw"
+        self.attention = (
+            CamAttention(widths[-1], shared=tensorflow, spectral=True, raw_attention=raw)
+            if config.discriminator.cam
+            else None
+        )
+        self.head = PendingConv2d(widths[-1], 1, 4, padding=stride_1, bias=tensorflow)
+        self.sigmas = nn.ModuleList(SpectralNorm(layer.conv.weight) for layer in (*self.convs, self.head))
+
+    def forward(self, x: Tensor) -> Scores:
+        """(N, 3, H, W) → scores (N, 1, h, w) and, with attention, logits (N, 2). Large means a real picture."""
+        pending = Pending(x)
+        for conv, sigma in zip(self.convs, self.sigmas[:-1], strict=True):
+            pending = _normalized(conv, sigma, pending)
+        scores: Scores = {}
+        if self.attention is not None:
+            attended, scores["_cam"] = self.attention(pending.value())
+            pending = Pending(attended, slope=LEAK)
+        return {"": _normalized(self.head, self.sigmas[-1], pending, slope=1.0).value(), **scores}
+
+
+def _normalized(conv: PendingConv2d, sigma: SpectralNorm, x: Pending, slope: float = LEAK) -> Pending:
+    """conv(x, W / σ) + bias, then a leaky ReLU."""
+    raw = conv(x, with_bias=False)
+    gain = (1 / sigma(conv.conv.weight)).view(1, 1, 1, 1)
+    bias = conv.conv.bias if conv.conv.bias is not None else torch.zeros_like(gain)
+    return Pending(raw, gain, bias.view(1, -1, 1, 1), slope)
+
+
+class UgatitDiscriminators(nn.Module):
+    """All four discriminators. One `forward` scores everything that an update needs."""
+
+    def __init__(self, config: UgatitConfig) -> None:
+        super().__init__()
+        num_global, num_local = config.discriminator.num_layers_global, config.discriminator.num_layers_local
+        self.global_a = Discriminator(config, num_global)
+        self.local_a = Discriminator(config, num_local)
+        self.global_b = Discriminator(config, num_global)
+        self.local_b = Discriminator(config, num_local)
+
+    def of(self, domain: Domain) -> dict[str, Discriminator]:
+        """The discriminators of `domain` by their reach."""
+        if domain == "a":
+            return {"global": self.global_a, "local": self.local_a}
+        return {"global": self.global_b, "local": self.local_b}
+
+    def forward(self, pictures: Mapping[Domain, Tensor]) -> dict[str, Tensor]:
+        """For `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
+        return {
+            f"{reach}{kind}_{domain}": scores
+            for domain in DOMAINS
+            for reach, network in self.of(domain).items()
+            for kind, scores in network(pictures[domain]).items()
+        }
+
+
+def _num_positions(config: GeneratorConfig) -> int:
+    """How many positions the perceptron sees: one in the light model."""
+    if config.light:
+        return 1
+    assert config.size is not None, "UgatitConfig.at_size ties the full model to a picture size"
+    height, width = config.size
+    return (height // 2**NUM_DOWNSAMPLES) * (width // 2**NUM_DOWNSAMPLES)
+
+
+def _decoder_norm(config: UgatitConfig, channels: int) -> FoldedNorm:
+    """The norm of the decoder's residual blocks: AdaLIN and AdaIN take γ and β, the others learn their own."""
+    generator = config.generator
+    match generator.norm:
+        case "adalin":
+            return FoldedNorm(
+                channels,
+                "blend",
+                affine=False,
+                rho_init=generator.rho_init,
+                rho_max=generator.rho_max,
+                variance=config.variance,
+            )
+        case "adain":
+            return FoldedNorm(channels, "instance", affine=False, variance=config.variance)
+        case norm:
+            return FoldedNorm(channels, norm, affine=True, variance=config.variance)
+
+
+def _translate_both(
+    network: Generator, x: Tensor, own: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Translations and logits of `x`, and of pictures of the network's `own` domain, in one call."""
+    if own is None:
+        return *network(x), None, None
+    pictures, logits = network(torch.cat([x, own]))
+    translated, same = pictures.split([len(x), len(own)])
+    logits_x, logits_own = (None, None) if logits is None else logits.split([len(x), len(own)])
+    return translated, logits_x, same, logits_own
