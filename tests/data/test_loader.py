@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from torch import Tensor
 
 from unpaired.config import DataConfig
 from unpaired.data import loader
+from unpaired.data.faces import Box
 from unpaired.data.folders import PictureFolders
-from unpaired.data.loader import fixed_pictures, training_batches
+from unpaired.data.loader import LoadedBatch, fixed_pictures, training_batches
 from unpaired.errors import UserError
 
 Pictures = Callable[..., Path]
@@ -45,7 +47,7 @@ def batches(
 ) -> list[tuple[Tensor, Tensor]]:
     data = DataConfig(size=(16, 12), resize="none", **settings)
     with closing(training_batches(folders, data, batch_size=batch_size, seed=seed, start_step=start_step)) as endless:
-        return list(islice(endless, count))
+        return [(batch.x_a, batch.x_b) for batch in islice(endless, count)]
 
 
 def are_equal(one: list[tuple[Tensor, Tensor]], other: list[tuple[Tensor, Tensor]]) -> bool:
@@ -67,6 +69,81 @@ def test_batches_are_the_same_however_they_are_loaded(noisy: PictureFolders, set
     kept = batches(noisy, 12)
     assert are_equal(batches(noisy, 12, **settings), kept)
     assert are_equal(batches(noisy, 7, start_step=5, **settings), kept[5:])
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> PictureFolders:
+    """8 pictures of a with one white square each and its box; the last has none. Those of b have no boxes."""
+    rng = np.random.default_rng(1)
+    (tmp_path / "marked").mkdir()
+    faces: dict[Path, Box] = {}
+    paths = []
+    for number in range(8):
+        paths.append(tmp_path / "marked" / f"{number}.png")
+        image = Image.new("RGB", (48, 40))
+        if number < 7:
+            left, top = (int(x) for x in rng.integers(4, 28, 2))
+            image.paste((255, 255, 255), (left, top, left + 10, top + 8))
+            faces[paths[-1]] = (left / 48, top / 40, (left + 10) / 48, (top + 8) / 40)
+        image.save(paths[-1])
+    return PictureFolders(tuple(paths), tuple(paths), faces_a=faces)
+
+
+def with_boxes(folders: PictureFolders, count: int, **settings: object) -> list[LoadedBatch]:
+    data = DataConfig(size=(32, 28), resize="stretch", margin=8, **settings)
+    with closing(training_batches(folders, data, batch_size=4, seed=0)) as endless:
+        return list(islice(endless, count))
+
+
+def white_centre(picture: Tensor) -> list[float]:
+    light = (picture[0] + 1) / 2
+    x = (light.sum(0) * (torch.arange(light.shape[1]) + 0.5)).sum() / light.sum()
+    y = (light.sum(1) * (torch.arange(light.shape[0]) + 0.5)).sum() / light.sum()
+    return [float(x), float(y)]
+
+
+def test_boxes_come_with_their_pictures(marked: PictureFolders) -> None:
+    num_inside = 0
+    for batch in with_boxes(marked, 20):
+        assert batch.faces_b is None
+        assert batch.faces_a is not None
+        for picture, box, present in zip(batch.x_a, batch.faces_a.boxes, batch.faces_a.present, strict=True):
+            left, top, right, bottom = box.tolist()
+            if left < 1 or top < 1 or right > 27 or bottom > 31:
+                continue  # its centre of light is not that of its box
+            num_inside += 1
+            assert present
+            assert white_centre(picture) == pytest.approx([(left + right) / 2, (top + bottom) / 2], abs=0.2)
+    assert num_inside > 30
+
+
+def test_a_face_of_which_under_half_is_left_counts_as_none(marked: PictureFolders) -> None:
+    shares = {True: [], False: []}
+    for batch in with_boxes(marked, 30):
+        assert batch.faces_a is not None
+        for picture, present in zip(batch.x_a, batch.faces_a.present.tolist(), strict=True):
+            area_px = 10 * 8 * (36 / 48) * (40 / 40)
+            shares[present].append(float((picture[0] + 1).sum() / 2) / area_px)
+    assert 0.45 < min(shares[True]) < 0.9
+    assert max(shares[False]) < 0.55
+    assert 0 in shares[False]
+
+
+def test_boxes_change_nothing_about_the_pictures(marked: PictureFolders) -> None:
+    for batch, plain in zip(with_boxes(marked, 9), with_boxes(replace(marked, faces_a=None), 9), strict=True):
+        assert plain.faces_a is None
+        assert torch.equal(batch.x_a, plain.x_a)
+        assert torch.equal(batch.x_b, plain.x_b)
+
+
+@pytest.mark.parametrize("settings", [STREAMED, WITH_WORKERS], ids=["from disk", "two workers"])
+def test_boxes_are_the_same_however_they_are_loaded(marked: PictureFolders, settings: dict[str, int]) -> None:
+    for batch, kept in zip(with_boxes(marked, 6, **settings), with_boxes(marked, 6), strict=True):
+        assert batch.faces_a is not None
+        assert kept.faces_a is not None
+        assert torch.equal(batch.x_a, kept.x_a)
+        assert torch.equal(batch.faces_a.boxes, kept.faces_a.boxes)
+        assert torch.equal(batch.faces_a.present, kept.faces_a.present)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is the only way there")
@@ -103,7 +180,7 @@ def plain(pictures: Pictures, num_a: int, num_b: int) -> PictureFolders:
 def endless_greys(folders: PictureFolders, *, batch_size: int, rank: int = 0, world_size: int = 1) -> Iterator[tuple]:
     data = DataConfig(size=(16, 16))
     pairs = training_batches(folders, data, batch_size=batch_size, seed=3, rank=rank, world_size=world_size)
-    return ((greys(a), greys(b)) for a, b in pairs)
+    return ((greys(batch.x_a), greys(batch.x_b)) for batch in pairs)
 
 
 def test_folders_of_different_length_are_both_used_whole(pictures: Pictures) -> None:
@@ -142,7 +219,7 @@ def test_without_flip_pictures_keep_their_side(noisy: PictureFolders) -> None:
     for flip, num_directions in ((False, 1), (True, 2)):
         data = DataConfig(size=(24, 20), flip=flip)
         with closing(training_batches(one, data, batch_size=12, seed=0)) as endless:
-            x, _ = next(endless)
+            x = next(endless).x_a
         found = {picture.numpy().tobytes() for picture in x}
         assert len(found) == num_directions
         assert whole[0].numpy().tobytes() in found
@@ -175,7 +252,7 @@ def loading_processes() -> list[multiprocessing.process.BaseProcess]:
     return [process for process in multiprocessing.active_children() if process.is_alive()]
 
 
-def with_two_workers(folders: PictureFolders) -> Generator[tuple[Tensor, Tensor]]:
+def with_two_workers(folders: PictureFolders) -> Generator[LoadedBatch]:
     return training_batches(folders, DataConfig(size=(16, 16), workers=2), batch_size=1, seed=0)
 
 
@@ -230,6 +307,7 @@ def test_a_killed_worker_is_reported_with_a_way_out(pictures: Pictures) -> None:
 UNGUARDED = """
 from pathlib import Path
 from unpaired.config import DataConfig
+from unpaired.data.faces import Box
 from unpaired.data.folders import PictureFolders
 from unpaired.data.loader import training_batches
 x = [Path("x.png")]

@@ -5,12 +5,13 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from unpaired.config import DataConfig
-from unpaired.data.transforms import centre_crop, random_crop_and_flip, resized, resized_size
+from unpaired.data.images import Size, to_uint8
+from unpaired.data.transforms import Crop, centre_crop, random_crop, resized, resized_size, share_inside
 
 sides = st.integers(1, 300)
 sizes = st.tuples(sides, sides)
@@ -21,6 +22,10 @@ def numbered(height: int, width: int) -> torch.Tensor:
     rows = torch.arange(height, dtype=torch.uint8).view(-1, 1).expand(height, width)
     columns = torch.arange(width, dtype=torch.uint8).view(1, -1).expand(height, width)
     return torch.stack([rows, columns, torch.zeros_like(rows)])
+
+
+def random_crop_and_flip(picture: torch.Tensor, size: Size, flip: bool, rng: random.Random) -> torch.Tensor:
+    return random_crop((picture.shape[1], picture.shape[2]), size, flip, rng).of(picture)
 
 
 @given(sizes, sizes, st.integers(0, 40))
@@ -105,6 +110,71 @@ def test_the_crop_does_not_depend_on_flip() -> None:
 
 
 def test_the_centre() -> None:
-    part = centre_crop(numbered(10, 21), (4, 5))
+    part = centre_crop((10, 21), (4, 5)).of(numbered(10, 21))
     assert part[0, :, 0].tolist() == [3, 4, 5, 6]
     assert part[1, 0].tolist() == [8, 9, 10, 11, 12]
+
+
+def with_square(height: int, width: int, box: tuple[int, int, int, int]) -> Image.Image:
+    """A black picture with a white rectangle."""
+    image = Image.new("RGB", (width, height))
+    image.paste((255, 255, 255), box)
+    return image
+
+
+def centre_and_area(picture: torch.Tensor) -> list[float]:
+    """The x and y of the middle of what is white in `picture` (3, H, W), and its area: a resize keeps all three."""
+    light = picture[0].double() / 255
+    x = (light.sum(dim=0) * (torch.arange(light.shape[1]) + 0.5)).sum() / light.sum()
+    y = (light.sum(dim=1) * (torch.arange(light.shape[0]) + 0.5)).sum() / light.sum()
+    return [float(x), float(y), float(light.sum())]
+
+
+@given(
+    st.tuples(st.integers(24, 90), st.integers(24, 90)),
+    st.sampled_from(["cover", "stretch", "none", 40]),
+    st.integers(0, 12),
+    st.integers(0, 2**32),
+    st.data(),
+)
+def test_a_box_goes_where_its_square_goes(
+    picture_size: Size, resize: str | int, margin: int, seed: int, data: st.DataObject
+) -> None:
+    height, width = picture_size
+    left, top = data.draw(st.integers(2, width - 14)), data.draw(st.integers(2, height - 14))
+    box = (left, top, data.draw(st.integers(left + 8, width - 4)), data.draw(st.integers(top + 8, height - 4)))
+    config = DataConfig(size=(20, 24), resize=resize, margin=margin)
+    image = resized(with_square(height, width, box), config)
+    scale = np.array([image.width / width, image.height / height] * 2)
+    crop = random_crop((image.height, image.width), config.size, True, random.Random(seed))
+    found = crop.of_box(np.array(box) * scale)
+    visible = [clip(v, 0, config.size[1 - k % 2]) for k, v in enumerate(found)]
+    width_px, height_px = visible[2] - visible[0], visible[3] - visible[1]
+    x, y, area_px = centre_and_area(crop.of(to_uint8(image)))
+    assume(area_px > 8)
+    assert area_px == pytest.approx(width_px * height_px, abs=0.5 * (width_px + height_px))
+    assert x == pytest.approx((visible[0] + visible[2]) / 2, abs=0.6)
+    assert y == pytest.approx((visible[1] + visible[3]) / 2, abs=0.6)
+
+
+def clip(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 30), st.integers(1, 30), st.booleans())
+def test_the_share_inside_is_what_is_left_of_the_square(
+    left: int, top: int, width: int, height: int, mirrored: bool
+) -> None:
+    box = (left, top, left + width, top + height)
+    picture = to_uint8(with_square(64, 64, box))
+    crop = Crop(top=10, left=15, size=(24, 20), mirrored=mirrored)
+    share = float((crop.of(picture)[0] == 255).sum()) / (width * height)
+    assert share_inside(crop.of_box(np.array(box, dtype=float)), crop.size) == pytest.approx(share)
+
+
+def test_a_crop_draws_three_numbers_whatever_is_asked() -> None:
+    for picture_size, size, flip in (((9, 9), (9, 9), False), ((40, 30), (8, 8), True), ((8, 50), (8, 8), False)):
+        rng, other = random.Random(5), random.Random(5)
+        random_crop(picture_size, size, flip, rng)
+        assert [other.random() for _ in range(3)]
+        assert rng.random() == other.random()

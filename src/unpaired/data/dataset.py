@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,18 +15,29 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unpaired.config import DataConfig
+from unpaired.data.faces import Boxes
 from unpaired.data.images import BadPicture, read_picture, read_size, to_uint8
 from unpaired.data.sampler import draw, mixed_seed, positions
 from unpaired.data.threads import in_threads
-from unpaired.data.transforms import random_crop_and_flip, resized, resized_size
+from unpaired.data.transforms import Crop, random_crop, resized, resized_size, share_inside
 
 Bytes = NDArray[np.uint8]
-BytesBatch = tuple[Bytes, Bytes]
-"""Pictures of a and of b, each (N, 3, H, W).
 
-Arrays, not tensors: from a worker process they come through a pipe, which is faster for batches of this size than the
-shared memory that tensors come through, and cannot overflow the 64 MiB of it that a container has.
-"""
+MIN_SHARE_OF_FACE = 0.5
+"""A face of which less than this is left in the crop counts as none."""
+
+
+class BytesBatch(NamedTuple):
+    """Pictures of a and of b, each (N, 3, H, W), and their face boxes in pixels of the batch where they are asked for.
+
+    Arrays, not tensors: from a worker process they come through a pipe, which is faster for batches of this size than
+    the shared memory that tensors come through, and cannot overflow the 64 MiB of it that a container has.
+    """
+
+    a: Bytes
+    b: Bytes
+    boxes_a: Boxes | None = None
+    boxes_b: Boxes | None = None
 
 
 @dataclass(frozen=True)
@@ -63,28 +75,53 @@ class StepDataset(Dataset[BytesBatch | BadPicture]):
     of a worker process without a traceback.
     """
 
-    def __init__(self, a: PictureSource, b: PictureSource, data: DataConfig, plan: Plan) -> None:
+    def __init__(
+        self,
+        a: PictureSource,
+        b: PictureSource,
+        data: DataConfig,
+        plan: Plan,
+        *,
+        boxes_a: Boxes | None = None,
+        boxes_b: Boxes | None = None,
+    ) -> None:
         self._sources = {"a": a, "b": b}
+        self._boxes = {"a": boxes_a, "b": boxes_b}  # one of each picture, as fractions of it
         self._data = data
         self._plan = plan
 
     def __getitem__(self, step: int) -> BytesBatch | BadPicture:
         """The pictures of both domains for the update `step`."""
         try:
-            return self._batch("a", step), self._batch("b", step)
+            a, boxes_a = self._batch("a", step)
+            b, boxes_b = self._batch("b", step)
         except BadPicture as bad:
             return bad
+        return BytesBatch(a, b, boxes_a, boxes_b)
 
-    def _batch(self, domain: str, step: int) -> Bytes:
+    def _batch(self, domain: str, step: int) -> tuple[Bytes, Boxes | None]:
         plan = self._plan
         where = positions(step, plan.batch_size, plan.rank, plan.world_size)
-        return torch.stack([self._picture(domain, position) for position in where]).numpy()  # (N, 3, H, W)
+        pictures, boxes = zip(*(self._picture(domain, position) for position in where), strict=True)
+        batch = torch.stack(pictures).numpy()  # (N, 3, H, W)
+        return batch, None if self._boxes[domain] is None else np.stack(boxes)  # (N, 4)
 
-    def _picture(self, domain: str, position: int) -> Tensor:
-        source = self._sources[domain]
+    def _picture(self, domain: str, position: int) -> tuple[Tensor, Boxes | None]:
+        source, boxes = self._sources[domain], self._boxes[domain]
         drawn = draw(self._plan.seed, domain, position, len(source))
         rng = random.Random(mixed_seed("augment", self._plan.seed, domain, drawn.index, drawn.epoch))
-        return random_crop_and_flip(source[drawn.index], self._data.size, self._data.flip, rng)
+        picture = source[drawn.index]
+        height, width = picture.shape[1:]
+        crop = random_crop((height, width), self._data.size, self._data.flip, rng)
+        box = None if boxes is None else cropped_box(boxes[drawn.index] * (width, height, width, height), crop)
+        return crop.of(picture), box
+
+
+def cropped_box(box: Boxes, crop: Crop) -> Boxes:
+    """Where the face `box` (4,) lies in the `crop` of its picture, in pixels; NaN when too little of it is left."""
+    cropped = crop.of_box(box)
+    is_left = share_inside(cropped, crop.size) >= MIN_SHARE_OF_FACE  # not so for NaN
+    return cropped if is_left else np.full(4, np.nan)
 
 
 def read_resized(path: Path, data: DataConfig) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unpaired.config import DataConfig
+from unpaired.data.faces import Box
 from unpaired.data.images import MAX_PIXELS, BadPicture, Size, check_picture
 from unpaired.data.listing import Listing, list_pictures, sub_folders
 from unpaired.data.problems import (
@@ -34,7 +35,8 @@ Progress = Callable[[int, int], None]
 class PictureFolders:
     """Paths of the pictures of both domains, sorted by their place in their folder.
 
-    `skipped` are those that cannot be read and are left out.
+    `skipped` are those that cannot be read and are left out. `faces_a` and `faces_b` are the boxes of the training
+    pictures that have a face; None when nobody asked for faces.
     """
 
     a: tuple[Path, ...]
@@ -42,6 +44,8 @@ class PictureFolders:
     test_a: tuple[Path, ...] = ()
     test_b: tuple[Path, ...] = ()
     skipped: tuple[BadPicture, ...] = ()
+    faces_a: Mapping[Path, Box] | None = None
+    faces_b: Mapping[Path, Box] | None = None
 
 
 @dataclass
@@ -102,8 +106,8 @@ def open_folders(data: DataConfig, on_progress: Progress | None = None) -> tuple
         problems += _scan_problems(domain, scan, data)
     good = {domain: tuple(scan.sizes) for domain, scan in scans.items()}
     skipped = tuple(bad for scan in scans.values() for bad in scan.bad)
-    empty = dict.fromkeys(SUB_FOLDERS, ())
-    return PictureFolders(**{**empty, **good}, skipped=skipped), problems
+    a, b, test_a, test_b = (good.get(domain, ()) for domain in SUB_FOLDERS)
+    return PictureFolders(a, b, test_a, test_b, skipped), problems
 
 
 def _given(data: DataConfig) -> dict[str, str | None]:

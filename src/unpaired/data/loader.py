@@ -10,7 +10,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 
 from unpaired.config import DataConfig
 from unpaired.data.dataset import (
-    Bytes,
     BytesBatch,
     PicturesOnDisk,
     PictureSource,
@@ -28,6 +27,7 @@ from unpaired.data.dataset import (
     in_memory,
     read_resized,
 )
+from unpaired.data.faces import FaceBoxes, boxes_of
 from unpaired.data.folders import PictureFolders
 from unpaired.data.images import BadPicture, scaled
 from unpaired.data.threads import num_cpus
@@ -36,6 +36,15 @@ from unpaired.errors import UserError
 
 BATCHES_AHEAD = 4
 """Batches that each worker prepares before they are asked for."""
+
+
+class LoadedBatch(NamedTuple):
+    """Pictures of a and of b, each (N, 3, H, W), float32 in [-1, 1], and their faces where the folders have boxes."""
+
+    x_a: Tensor
+    x_b: Tensor
+    faces_a: FaceBoxes | None = None
+    faces_b: FaceBoxes | None = None
 
 
 def training_batches(
@@ -48,8 +57,8 @@ def training_batches(
     rank: int = 0,
     world_size: int = 1,
     pin_memory: bool = False,
-) -> Generator[tuple[Tensor, Tensor]]:
-    """Endless pairs of batches of a and b, each (batch_size, 3, H, W), float32 in [-1, 1].
+) -> Generator[LoadedBatch]:
+    """Endless batches of `batch_size` pictures of each domain.
 
     Batch k depends on `seed`, `rank`, `world_size` and `start_step + k` alone: not on the number of workers, nor on
     whether the pictures are kept in memory. They are when all fit into `data.cache_mib` and `data.workers` is null or
@@ -67,7 +76,8 @@ def training_batches(
         for batch in batches:
             if isinstance(batch, BadPicture):
                 raise _lost_picture(batch)
-            yield _floats(batch[0], pin_memory), _floats(batch[1], pin_memory)
+            loaded = _loaded(batch, data)
+            yield _pinned(loaded) if pin_memory else loaded
 
 
 def fixed_pictures(paths: Sequence[Path], data: DataConfig, count: int) -> Tensor:
@@ -78,7 +88,7 @@ def fixed_pictures(paths: Sequence[Path], data: DataConfig, count: int) -> Tenso
     num_pictures = min(count, len(paths))
     chosen = [paths[k * len(paths) // num_pictures] for k in range(num_pictures)]
     try:
-        pictures = [centre_crop(read_resized(path, data), data.size) for path in chosen]
+        pictures = [_middle(read_resized(path, data), data) for path in chosen]
     except BadPicture as bad:
         raise _lost_picture(bad) from bad
     return scaled(torch.stack(pictures)) if pictures else torch.empty(0, 3, *data.size)
@@ -94,7 +104,9 @@ def _dataset(folders: PictureFolders, data: DataConfig, plan: Plan) -> tuple[Ste
     else:
         a, b = PicturesOnDisk(folders.a, data), PicturesOnDisk(folders.b, data)
         num_workers = num_cpus() if data.workers is None else data.workers
-    return StepDataset(a, b, data, plan), num_workers
+    boxes_a = None if folders.faces_a is None else boxes_of(folders.a, folders.faces_a)
+    boxes_b = None if folders.faces_b is None else boxes_of(folders.b, folders.faces_b)
+    return StepDataset(a, b, data, plan, boxes_a=boxes_a, boxes_b=boxes_b), num_workers
 
 
 def _from_here(dataset: StepDataset, start_step: int) -> Generator[BytesBatch | BadPicture]:
@@ -175,9 +187,20 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _floats(pictures: Bytes, pin_memory: bool) -> Tensor:
-    batch = scaled(torch.from_numpy(pictures))
-    return batch.pin_memory() if pin_memory else batch
+def _loaded(batch: BytesBatch, data: DataConfig) -> LoadedBatch:
+    x_a, x_b = (scaled(torch.from_numpy(pictures)) for pictures in (batch.a, batch.b))
+    faces_a, faces_b = (b if b is None else FaceBoxes.of(b, data.size) for b in (batch.boxes_a, batch.boxes_b))
+    return LoadedBatch(x_a, x_b, faces_a, faces_b)
+
+
+def _pinned(batch: LoadedBatch) -> LoadedBatch:
+    faces_a, faces_b = (faces and faces.pin_memory() for faces in (batch.faces_a, batch.faces_b))
+    return LoadedBatch(batch.x_a.pin_memory(), batch.x_b.pin_memory(), faces_a, faces_b)
+
+
+def _middle(picture: Tensor, data: DataConfig) -> Tensor:
+    height, width = picture.shape[1:]
+    return centre_crop((height, width), data.size).of(picture)
 
 
 def _lost_process(error: Exception) -> UserError:

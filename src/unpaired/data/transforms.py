@@ -1,10 +1,16 @@
-"""What is done to a picture before the network sees it: resize, crop, flip. The colours stay as they are."""
+"""What is done to a picture, and to boxes in it, before the network sees it: resize, crop, flip.
+
+The colours stay as they are.
+"""
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -35,26 +41,51 @@ def resized(image: Image.Image, data: DataConfig) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def random_crop_and_flip(picture: Tensor, size: Size, flip: bool, rng: random.Random) -> Tensor:
-    """A random part of `size` (height, width) of the bytes `picture` (3, H, W), mirrored at random if `flip`.
+@dataclass(frozen=True)
+class Crop:
+    """The part of a picture that starts at `top` and `left` and has `size` (height, width), mirrored or not."""
 
-    Draws three numbers from `rng`, whatever `flip` and the sizes are. The result may share memory with `picture`.
+    top: int
+    left: int
+    size: Size
+    mirrored: bool = False
+
+    def of(self, picture: Tensor) -> Tensor:
+        """The part of `picture` (3, H, W). May share memory with it."""
+        height, width = self.size
+        assert picture.shape[1] >= self.top + height, (picture.shape, self)
+        assert picture.shape[2] >= self.left + width, (picture.shape, self)
+        part = picture[:, self.top : self.top + height, self.left : self.left + width]
+        return torch.flip(part, dims=(2,)) if self.mirrored else part
+
+    def of_box(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the `box` (left, top, right, bottom; pixels of the picture) lies in the part, and perhaps beyond it."""
+        left, top, right, bottom = box - (self.left, self.top, self.left, self.top)
+        if self.mirrored:
+            left, right = self.size[1] - right, self.size[1] - left
+        return np.array([left, top, right, bottom])
+
+
+def random_crop(picture_size: Size, size: Size, flip: bool, rng: random.Random) -> Crop:
+    """A random part of `size` of a picture of `picture_size` (both height, width), mirrored at random if `flip`.
+
+    Draws three numbers from `rng`, whatever `flip` and the sizes are.
     """
     # random() alone is promised to give the same numbers in every version of Python
-    top = int(rng.random() * (picture.shape[1] - size[0] + 1))
-    left = int(rng.random() * (picture.shape[2] - size[1] + 1))
+    top = int(rng.random() * (picture_size[0] - size[0] + 1))
+    left = int(rng.random() * (picture_size[1] - size[1] + 1))
     mirrored = rng.random() < 0.5
-    part = _part(picture, top, left, size)
-    return torch.flip(part, dims=(2,)) if flip and mirrored else part
+    return Crop(top, left, size, flip and mirrored)
 
 
-def centre_crop(picture: Tensor, size: Size) -> Tensor:
-    """The middle part of `size` (height, width) of `picture` (3, H, W). Shares memory with it."""
-    return _part(picture, (picture.shape[1] - size[0]) // 2, (picture.shape[2] - size[1]) // 2, size)
+def centre_crop(picture_size: Size, size: Size) -> Crop:
+    """The middle part of `size` of a picture of `picture_size` (both height, width)."""
+    return Crop((picture_size[0] - size[0]) // 2, (picture_size[1] - size[1]) // 2, size)
 
 
-def _part(picture: Tensor, top: int, left: int, size: Size) -> Tensor:
-    height, width = size
-    assert picture.shape[1] >= height, (picture.shape, size)
-    assert picture.shape[2] >= width, (picture.shape, size)
-    return picture[:, top : top + height, left : left + width]
+def share_inside(box: NDArray[np.float64], size: Size) -> float:
+    """The part of the area of `box` (left, top, right, bottom) that lies in a picture of `size` (height, width)."""
+    left, top, right, bottom = box
+    inside_width = max(0.0, min(right, size[1]) - max(left, 0.0))
+    inside_height = max(0.0, min(bottom, size[0]) - max(top, 0.0))
+    return float(inside_width * inside_height / ((right - left) * (bottom - top)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from unpaired.errors import UserError
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
+from unpaired.training.face_loss import Faces
 from unpaired.training.failures import explained
 from unpaired.training.interrupts import Interrupts
 from unpaired.training.logs import MetricsLog, RunLog
@@ -29,6 +32,9 @@ from unpaired.training.state import InitialWeights, TrainState, rng_for
 from unpaired.training.step import train_step
 
 SECONDS_BETWEEN_PAGES = 20.0
+CENTERING_BATCHES = 64  # enough for a mean; the same ones in every run with the seed
+
+LoadedStep = tuple[Batch, Faces]
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def train(
         elif init is not None:
             state.start_from(init)
             log.info("Started from the given weights.")
+        _center_faces(state, folders)
         fixed = _fixed_batch(config, folders).to(engine.device)
         batches = _batches(state, folders)
         try:
@@ -80,7 +87,7 @@ def train(
         return Result(run.path, state.step, exit_code)
 
 
-def _run(state: TrainState, batches: Generator[Batch], fixed: Batch, run: RunFolder, metrics: MetricsLog) -> int:
+def _run(state: TrainState, batches: Iterator[LoadedStep], fixed: Batch, run: RunFolder, metrics: MetricsLog) -> int:
     """The loop itself. Returns the exit code."""
     config, engine = state.config, state.engine
     meter = _Meter(config.batch_size * engine.world_size)
@@ -90,7 +97,8 @@ def _run(state: TrainState, batches: Generator[Batch], fixed: Batch, run: RunFol
     page_due = 0.0
     with Interrupts() as interrupts, Progress(config.steps, state.step) as progress:
         while state.step < config.steps:
-            values = train_step(state, next(batches).to(engine.device))
+            batch, faces = next(batches)
+            values = train_step(state, batch.to(engine.device), faces.to(engine.device))
             meter.add(values)
             stop = engine.any(interrupts.received is not None)
             done = stop or state.step == config.steps
@@ -119,27 +127,29 @@ class _Meter:
 
     pictures_per_step: int
     _sums: dict[str, float] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
     _num_steps: int = 0
     _start: float = field(default_factory=time.perf_counter)
     _since: float = field(default_factory=time.perf_counter)
 
     def add(self, values: Mapping[str, float]) -> None:
         """Take in one step's numbers."""
-        for name, value in values.items():
+        for name, value in values.items():  # some are not there in every step
             self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
         self._num_steps += 1
 
     def take(self) -> dict[str, float]:
         """The means, the speed in pictures of each domain per second, and the seconds since the start; starts anew."""
         now = time.perf_counter()
-        means = {name: total / self._num_steps for name, total in self._sums.items()}
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
         speed = self._num_steps * self.pictures_per_step / max(now - self._since, 1e-9)
-        self._sums, self._num_steps, self._since = {}, 0, now
+        self._sums, self._counts, self._num_steps, self._since = {}, {}, 0, now
         return {"seconds": now - self._start, "pictures_per_second": speed, **means}
 
 
-def _batches(state: TrainState, folders: PictureFolders) -> Generator[Batch]:
-    """Batches from the state's step on. Closing it ends the loading processes."""
+def _batches(state: TrainState, folders: PictureFolders) -> Generator[LoadedStep]:
+    """Batches with their faces, from the state's step on. Closing it ends the loading processes."""
     config, engine = state.config, state.engine
     pairs = training_batches(
         folders,
@@ -152,10 +162,24 @@ def _batches(state: TrainState, folders: PictureFolders) -> Generator[Batch]:
         pin_memory=engine.device.type == "cuda",
     )
     try:
-        for x_a, x_b in pairs:
-            yield Batch(x_a, x_b)
+        for loaded in pairs:
+            yield Batch(loaded.x_a, loaded.x_b), Faces(loaded.faces_a, loaded.faces_b)
     finally:
         pairs.close()
+
+
+def _center_faces(state: TrainState, folders: PictureFolders) -> None:
+    """Give centered embeddings their origins, the same after a resume: they follow from the pictures and the seed."""
+    face = state.extra_losses.face
+    if face is None or not face.config.centered:
+        return
+    config, device = state.config, state.engine.device
+    pairs = training_batches(folders, config.data, batch_size=config.batch_size, seed=config.seed)
+    with contextlib.closing(pairs):
+        chosen = itertools.islice(pairs, CENTERING_BATCHES)
+        face.center_on(
+            (Batch(pair.x_a, pair.x_b).to(device), Faces(pair.faces_a, pair.faces_b).to(device)) for pair in chosen
+        )
 
 
 def _fixed_batch(config: RunConfig, folders: PictureFolders) -> Batch:
