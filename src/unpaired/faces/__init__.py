@@ -1,0 +1,1 @@
+"""Faces in pictures: finding them, cropping them, telling whose they are."""
