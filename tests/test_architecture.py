@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "losses": FOUNDATION,
     "tensorflow_files": FOUNDATION,
     "pretrained": FOUNDATION | {"tensorflow_files"},
-    "faces": FOUNDATION | {"pretrained", "tensorflow_files"},
+    "faces": FOUNDATION | {"layers", "pretrained", "tensorflow_files"},
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
     "training": CONFIG  # a run may start from a bundle
@@ -167,8 +167,8 @@ def tracked_text_files() -> Iterable[Path]:
     if listed.returncode:
         pytest.skip("not a git checkout")
     paths = (ROOT / name for name in listed.stdout.split("\0") if name)
-    binary = {".png", ".zip", ".safetensors", ".pt", ".npz", ".jpg"}
-    return [p for p in paths if p.is_file() and p.suffix not in binary]
+    binary = {".png", ".zip", ".safetensors", ".pt", ".npz", ".jpg", ".pb", ".index"}
+    return [p for p in paths if p.is_file() and p.suffix not in binary and not p.suffix.startswith(".data-")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
