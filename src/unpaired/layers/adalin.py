@@ -36,7 +36,7 @@ class Moments:
     @classmethod
     def of(cls, x: Tensor) -> Moments:
         """The moments of `x` (N, C, H, W). Keeps `x` itself for the backward pass, whatever its type."""
-        mean, variance = _MeanAndVariance.apply(x)  # type: ignore[no-untyped-call]
+        mean, variance = _MeanAndVariance.apply(x)
         return cls(mean, variance, x.shape[2] * x.shape[3])
 
 
@@ -92,8 +92,8 @@ class FoldedNorm(nn.Module):
     """A norm of (N, C, H, W) maps that gives back a pending map.
 
     "blend" is ρ·(instance norm) + (1 − ρ)·(layer norm) with one learnt ρ a channel, stored as it is used and kept in
-    [0, rho_max] by `clip_rho`. With `affine` it has its own γ and β (then "blend" is LIN, eq. 6 of the paper's appendix,
-    used while up-sampling); without, they are arguments of `forward` (AdaLIN, eq. 1) or 1 and 0.
+    [0, rho_max] by `clip_rho`. With `affine` it has its own γ and β ("blend" is then the paper's LIN, used while
+    up-sampling); without, they are arguments of `forward` ("blend" is then AdaLIN, eq. 1) or 1 and 0.
     """
 
     def __init__(

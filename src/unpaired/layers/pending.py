@@ -41,7 +41,8 @@ class Pending:
     def added_to(self, x: Tensor) -> Tensor:
         """`x` plus the map: the end of a residual block. Without an activation only."""
         assert self.slope == 1.0
-        assert self.gain is not None and self.shift is not None
+        if self.gain is None or self.shift is None:
+            return x + self.raw
         return (torch.addcmul(x, self.raw, self.gain) + self.shift).to(x.dtype)
 
 
@@ -73,7 +74,7 @@ class PendingConv2d(nn.Module):
         bias = self.conv.bias.to(dtype) if with_bias and self.conv.bias is not None else None
         with without_autocast(x.raw):
             if torch.is_grad_enabled():
-                out: Tensor = _Convolution.apply(x.raw, x.gain, x.shift, weight, bias, x.slope, self.shape)  # type: ignore[no-untyped-call]
+                out: Tensor = _Convolution.apply(x.raw, x.gain, x.shift, weight, bias, x.slope, self.shape)
                 return out
             prepared = self.shape.fitted(_applied(x.raw, x.gain, x.shift, x.slope))
             return torch.conv2d(prepared.to(dtype), weight, bias, self.shape.stride)
@@ -117,12 +118,12 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        leaves = [
+        wanted: tuple[bool, ...] = ctx.needs_input_grad
+        leaves: list[Any] = [
             t if t is None else t.detach().requires_grad_(want) for t, want in zip(inputs, wanted[:3], strict=True)
         ]
         with torch.enable_grad():
-            prepared = ctx.shape.fitted(_applied(*leaves, ctx.slope)).to(weight.dtype)
+            prepared = ctx.shape.fitted(_applied(leaves[0], leaves[1], leaves[2], ctx.slope)).to(weight.dtype)
         grad_prepared, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grad, prepared.detach(), weight, ctx.bias_sizes, [ctx.shape.stride] * 2, [0, 0], [1, 1], False, [0, 0], 1,
             [any(wanted[:3]), wanted[3], wanted[4]],

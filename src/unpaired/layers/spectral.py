@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from unpaired.layers.pending import Padding, Pending, PendingConv2d
 from unpaired.layers.precision import without_autocast
 
 
@@ -48,3 +49,22 @@ class SpectralNorm(nn.Module):
         self.u.copy_(u)  # new tensors above, so that a backward pass over an earlier forward finds its own
         self.v.copy_(v)
         return u, v
+
+
+class SpectralConv2d(nn.Module):
+    """A convolution with the weight W / σ, and a leaky ReLU that is left pending together with 1 / σ and the bias."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, padding: Padding, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = PendingConv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=bias)
+        self.sigma = SpectralNorm(self.conv.conv.weight)
+
+    def forward(self, x: Pending, *, slope: float = 1.0) -> Pending:
+        """leaky_relu(conv(x, W / σ) + bias): (N, in_channels, H, W) → (N, out_channels, …)."""
+        raw = self.conv(x, with_bias=False)
+        layer = self.conv.conv
+        gain = (1 / self.sigma(layer.weight)).view(1, 1, 1, 1)
+        bias = torch.zeros_like(gain) if layer.bias is None else layer.bias.view(1, -1, 1, 1)
+        return Pending(raw, gain, bias, slope)

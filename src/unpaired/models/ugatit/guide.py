@@ -25,15 +25,15 @@ def _expect(config: UgatitConfig) -> tuple[str, ...]:
     later = (
         "Then translations take on the colours of the other domain, later its shapes: eyes, outlines, hair. "
         "That takes tens of thousands of steps.",
-        "Losses of a GAN level off early while pictures keep improving for a long time: trust the grids, not the totals.",
+        "Losses of a GAN level off early while pictures keep improving for long: trust the grids, not the totals.",
     )
     cam = value_at(config.weights.cam, 0)
     if not config.generator.cam or cam <= 0:
         return (first, *later)
     start = 2 * IGNORANT_CAM * cam
     total = (
-        f"The generators' total starts near {start:,.0f}, nearly all of it attention (2 · 2 ln 2 · {cam:g}): that is no "
-        "sign of trouble. It falls as the attention learns to tell the domains apart."
+        f"The generators' total starts near {start:,.0f}, nearly all of it attention (2 · 2 ln 2 · {cam:g}): that is "
+        "no sign of trouble. It falls as the attention learns to tell the domains apart."
     )
     return (total, first, *later)
 

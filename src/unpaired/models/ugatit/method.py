@@ -1,4 +1,5 @@
 """U-GAT-IT's training step: which terms, from what, with which weight."""
+# ruff: noqa: ARG002  the signatures are those of every method
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.nn.functional import relu
 from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.cam import CamAttention
 from unpaired.layers.pending import Padding, Pending, PendingConv2d
-from unpaired.layers.spectral import SpectralNorm
+from unpaired.layers.spectral import SpectralConv2d
 from unpaired.models.base import DOMAINS, Domain, Outputs
 from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
@@ -234,37 +235,27 @@ class Discriminator(nn.Module):
         stride_1 = (1, 2, 1, 2) if tensorflow else _same(1)  # the original keeps the size, the port loses a pixel
         widths = [3, *(config.discriminator.dim * 2**level for level in range(num_layers - 1))]
         self.convs = nn.ModuleList(
-            PendingConv2d(before, after, 4, stride=2, padding=_same(1), bias=True)
-            for before, after in zip(widths[:-2], widths[1:-1], strict=True)
+            SpectralConv2d(before, after, 4, stride=2, padding=_same(1)) for before, after in pairwise(widths[:-1])
         )
-        self.convs.append(PendingConv2d(widths[-2], widths[-1], 4, padding=stride_1, bias=True))
+        self.convs.append(SpectralConv2d(widths[-2], widths[-1], 4, padding=stride_1))
         raw = config.discriminator.cam_weight == "raw"
         self.attention = (
             CamAttention(widths[-1], shared=tensorflow, spectral=True, raw_attention=raw)
             if config.discriminator.cam
             else None
         )
-        self.head = PendingConv2d(widths[-1], 1, 4, padding=stride_1, bias=tensorflow)
-        self.sigmas = nn.ModuleList(SpectralNorm(layer.conv.weight) for layer in (*self.convs, self.head))
+        self.head = SpectralConv2d(widths[-1], 1, 4, padding=stride_1, bias=tensorflow)
 
     def forward(self, x: Tensor) -> Scores:
         """(N, 3, H, W) → scores (N, 1, h, w) and, with attention, logits (N, 2). Large means a real picture."""
         pending = Pending(x)
-        for conv, sigma in zip(self.convs, self.sigmas[:-1], strict=True):
-            pending = _normalized(conv, sigma, pending)
+        for conv in self.convs:
+            pending = conv(pending, slope=LEAK)
         scores: Scores = {}
         if self.attention is not None:
             attended, scores["_cam"] = self.attention(pending.value())
             pending = Pending(attended, slope=LEAK)
-        return {"": _normalized(self.head, self.sigmas[-1], pending, slope=1.0).value(), **scores}
-
-
-def _normalized(conv: PendingConv2d, sigma: SpectralNorm, x: Pending, slope: float = LEAK) -> Pending:
-    """conv(x, W / σ) + bias, then a leaky ReLU."""
-    raw = conv(x, with_bias=False)
-    gain = (1 / sigma(conv.conv.weight)).view(1, 1, 1, 1)
-    bias = conv.conv.bias if conv.conv.bias is not None else torch.zeros_like(gain)
-    return Pending(raw, gain, bias.view(1, -1, 1, 1), slope)
+        return {"": self.head(pending).value(), **scores}
 
 
 class UgatitDiscriminators(nn.Module):
@@ -300,7 +291,7 @@ def _num_positions(config: GeneratorConfig) -> int:
         return 1
     assert config.size is not None, "UgatitConfig.at_size ties the full model to a picture size"
     height, width = config.size
-    return (height // 2**NUM_DOWNSAMPLES) * (width // 2**NUM_DOWNSAMPLES)
+    return int((height // 2**NUM_DOWNSAMPLES) * (width // 2**NUM_DOWNSAMPLES))
 
 
 def _decoder_norm(config: UgatitConfig, channels: int) -> FoldedNorm:

@@ -1,0 +1,150 @@
+"""Parity with the official PyTorch code of U-GAT-IT: pictures, attention, discriminators, losses and gradients."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from unpaired.models.base import DOMAINS, Batch
+from unpaired.models.ugatit.importer import GENERATORS, generator_names, import_checkpoint
+from unpaired.models.ugatit.method import Ugatit
+from unpaired.models.ugatit.networks import LEAK, Discriminator
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "ugatit"
+CASES = ["light_small", "full_small"]
+
+
+class Case:
+    """A golden case: the imported networks in evaluation mode, and what they make of the golden pictures."""
+
+    def __init__(self, name: str, dtype: torch.dtype = torch.float32) -> None:
+        folder = GOLDEN / name
+        imported = import_checkpoint(folder / f"{name}_params_0000000.pt", config=None, discriminators=None)
+        inputs = load_file(folder / "inputs.safetensors")
+        self.expected = load_file(folder / "expected.safetensors")
+        self.batch = Batch(inputs["real_A"].to(dtype), inputs["real_B"].to(dtype))
+        self.method = Ugatit(imported.config)
+        self.method.generators.load_state_dict(imported.generators)
+        assert imported.discriminators is not None
+        self.method.discriminators.load_state_dict(imported.discriminators)
+        for network in (self.method.generators, self.method.discriminators):
+            network.eval().to(dtype)
+        self.losses, self.found = self._losses()
+        self.found |= self._heat_maps() | self._discriminators()
+
+    def _losses(self) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """Back-propagates the sum of all terms without discriminators, weighted as in training."""
+        outputs = self.method.generate(self.method.generators, self.batch, torch.Generator(), 0)
+        terms = self.method.generator_terms(self.method.discriminators, outputs, self.batch)
+        weights = self.method.weights(0)
+        total = sum(weights[name] * term for name, term in terms.items() if not name.startswith("adversarial"))
+        total.backward()
+        losses = {
+            f"loss_{kind}_{d.upper()}": terms[f"{kind}_{d}"].item()
+            for kind in ("cycle", "identity", "cam")
+            for d in DOMAINS
+        }
+        losses["loss_without_adversarial"] = total.item()
+        pictures = {"fake_A2B": outputs.x_ab, "fake_B2A": outputs.x_ba}
+        pictures |= {"cam_logit_A2B": outputs.cam_ab, "cam_logit_B2A": outputs.cam_ba}
+        return losses, {name: tensor.detach() for name, tensor in pictures.items()}
+
+    @torch.no_grad()
+    def _heat_maps(self) -> dict[str, Tensor]:
+        generators = self.method.generators
+        return {
+            "heatmap_A2B": generators.attention(self.batch.x_a, "b"),
+            "heatmap_B2A": generators.attention(self.batch.x_b, "a"),
+        }
+
+    @torch.no_grad()
+    def _discriminators(self) -> dict[str, Tensor]:
+        networks = self.method.discriminators.of("a")
+        found = {}
+        for theirs, network in (("disGA", networks["global"]), ("disLA", networks["local"])):
+            scores, heat_map = scores_and_heat_map(network, self.batch.x_a)
+            found |= {f"{theirs}_real_logit": scores[""], f"{theirs}_real_cam": scores["_cam"]}
+            found[f"{theirs}_real_heatmap"] = heat_map
+        return found
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Gradients of the weighted sum by the PyTorch code's names, in its shapes."""
+        names = generator_names(self.method.config.generator)
+        return {
+            f"grad.{theirs}.{names[key]}": parameter.grad
+            for ours, theirs in GENERATORS.items()
+            for key, parameter in getattr(self.method.generators, ours).named_parameters()
+        }
+
+
+def scores_and_heat_map(network: Discriminator, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """What `network` says of `x`, and the heat-map that the PyTorch code returns beside it."""
+    attended: list[Tensor] = []
+    hook = network.attention.register_forward_hook(lambda _module, _inputs, outputs: attended.append(outputs[0]))
+    scores = network(x)
+    hook.remove()
+    return scores, leaky_relu(attended[0], LEAK).sum(dim=1, keepdim=True)
+
+
+@cache
+def case(name: str, dtype: torch.dtype = torch.float32) -> Case:
+    return Case(name, dtype)
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the largest expected value. Shapes may differ in dimensions of size 1."""
+    assert [n for n in found.shape if n != 1] == [n for n in expected.shape if n != 1]
+    return float((found.flatten() - expected.flatten()).abs().max() / expected.abs().max().clamp_min(1e-12))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pictures_attention_and_scores_agree(name):
+    golden = case(name)
+    expected = {key for key in golden.expected if not key.startswith(("loss", "grad."))}
+    assert expected == set(golden.found)
+    for key, found in golden.found.items():
+        assert difference(found, golden.expected[key]) < 1e-5, key
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_loss_agrees(name):
+    golden = case(name)
+    assert {key for key in golden.expected if key.startswith("loss")} == set(golden.losses)
+    for key, found in golden.losses.items():
+        assert found == pytest.approx(float(golden.expected[key]), rel=1e-5), key
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_of_both_generators_agree(name):
+    golden = case(name)
+    gradients = golden.gradients()
+    expected = {key for key in golden.expected if key.startswith("grad.")}
+    assert expected <= set(gradients)
+    for key in expected:
+        assert difference(gradients[key], golden.expected[key]) < 1e-4, key
+
+
+def parity_table() -> str:
+    """case × quantity × largest relative difference, as a Markdown table."""
+    rows = ["| case | quantity | largest relative difference |", "|---|---|---|"]
+    for name in CASES:
+        golden = case(name)
+        for key, found in sorted(golden.found.items()):
+            rows.append(f"| {name} | {key} | {difference(found, golden.expected[key]):.1e} |")
+        for key, loss in sorted(golden.losses.items()):
+            rows.append(f"| {name} | {key} | {abs(loss / float(golden.expected[key]) - 1):.1e} |")
+        gradients = golden.gradients()
+        keys = [key for key in golden.expected if key.startswith("grad.")]
+        worst = max(difference(gradients[key], golden.expected[key]) for key in keys)
+        rows.append(f"| {name} | gradients of both generators ({len(keys)} tensors) | {worst:.1e} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(parity_table())
