@@ -33,7 +33,7 @@ def test_samples_without_a_face_count_for_nothing() -> None:
     source, translated = embeddings(4, 0), embeddings(4, 1).requires_grad_()
     present = torch.tensor([True, False, True, False])
     loss = face_identity_loss(source, translated, present)
-    assert float(loss) == pytest.approx(float(face_identity_loss(source[::2], translated[::2], EVERYBODY[:2])))
+    assert loss.item() == pytest.approx(face_identity_loss(source[::2], translated[::2], EVERYBODY[:2]).item())
     loss.backward()
     assert translated.grad is not None
     assert (translated.grad.abs().sum(dim=1) > 0).tolist() == present.tolist()
@@ -60,7 +60,7 @@ def test_pairs_nearer_than_the_hinge_are_left_alone() -> None:
     translated = torch.tensor([[0.8, 0.6], [1.0, 0.0]], requires_grad=True)  # squared distances 0.4 and 2
     loss = face_identity_loss(source, translated, EVERYBODY[:2], hinge=1.0)
     loss.backward()
-    assert float(loss) == pytest.approx(0.5)
+    assert loss.item() == pytest.approx(0.5)
     assert translated.grad is not None
     assert translated.grad[0].tolist() == [0, 0]
     assert translated.grad[1].any()
