@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "layers": FOUNDATION,
     "losses": FOUNDATION,
     "tensorflow_files": FOUNDATION,
-    "pretrained": FOUNDATION | {"tensorflow_files"},
+    "pretrained": FOUNDATION | {"layers", "tensorflow_files"},
     "faces": FOUNDATION | {"layers", "pretrained", "tensorflow_files"},
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
 from unpaired.errors import UserError
+from unpaired.layers.precision import without_autocast
 from unpaired.pretrained.store import require
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Vgg16Features(nn.Module):
         wanted = set(layers)
         assert wanted <= set(LAYERS), f"unknown layers {wanted - set(LAYERS)}"
         found: dict[str, Tensor] = {}
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             x = ((x.float() + 1) * 127.5 - self.mean) / self.std
             for name in CONVS:
                 if self._pools_before(name):
