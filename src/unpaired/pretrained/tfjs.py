@@ -66,4 +66,5 @@ def _restore(values: NDArray[Any], entry: Mapping[str, Any]) -> NDArray[Any]:
         return values
     if quantization["dtype"] == "float16":
         return values.astype(np.float32)
-    return (values * np.float64(quantization["scale"]) + np.float64(quantization["min"])).astype(np.float32)
+    restored = values * np.float64(quantization["scale"]) + np.float64(quantization["min"])
+    return np.asarray(restored, np.float32)
