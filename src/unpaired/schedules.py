@@ -27,6 +27,11 @@ def value_at(schedule: Scheduled, step: int) -> float:
     return value
 
 
+def is_ever_positive(schedule: Scheduled) -> bool:
+    """Whether `schedule` is above 0 at any step."""
+    return any(value > 0 for _, value in schedule) if isinstance(schedule, tuple) else schedule > 0
+
+
 def schedule_problem(schedule: Scheduled) -> str | None:
     """Why `schedule` cannot be used, or None. Its steps have to grow."""
     if isinstance(schedule, tuple):

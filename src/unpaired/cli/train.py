@@ -32,6 +32,9 @@ def train(
     device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
+    face_weight: Annotated[
+        str | None, Parameter(help="Weight of the face identity loss in both directions; see docs/faces.md.")
+    ] = None,
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
     resume: Annotated[Path | None, Parameter(help="Run folder to go on with, or one of its snapshots.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
@@ -55,6 +58,7 @@ def train(
                 "device": device,
                 "precision": precision,
                 "seed": seed,
+                "face-weight": face_weight,
                 "skip-bad": "true" if skip_bad else None,
             }
         ),

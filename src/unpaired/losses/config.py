@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from unpaired.errors import Problem
-from unpaired.schedules import Scheduled, schedule_problem
+from unpaired.schedules import Scheduled, is_ever_positive, schedule_problem
 from unpaired.settings import NonNegativeInt, forbid_unknown, setting
 
 FaceNetwork = Literal["facenet-casia", "facenet-vggface2"]
@@ -36,9 +36,15 @@ class FaceConfig:
         False, "Compare embeddings relative to the mean of their own domain: for drawings, far from photographs."
     )
 
-    def weight_of(self, direction: Literal["ab", "ba"]) -> Scheduled:
-        """The weight of a direction, before the ramp."""
-        return self.weight_ab if direction == "ab" else self.weight_ba
+    def needs(self, domain: Literal["a", "b"]) -> bool:
+        """Whether the faces in the training pictures of `domain` are needed."""
+        weight = self.weight_ab if domain == "a" else self.weight_ba
+        return is_ever_positive(weight) or (self.centered and self.is_on)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any weight is ever more than 0."""
+        return is_ever_positive(self.weight_ab) or is_ever_positive(self.weight_ba)
 
 
 @forbid_unknown
@@ -49,6 +55,11 @@ class PerceptualConfig:
     weight: Scheduled = setting(1.0, "Weight of the loss in both directions.")
     network: VggNetwork = setting("vgg16", "Pretrained network; `unpaired weights list` shows where it lies.")
     layer: Literal["relu4_3", "relu5_3"] = setting("relu5_3", "relu5_3 in the reference code, relu4_3 in the paper.")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the weight is ever more than 0."""
+        return is_ever_positive(self.weight)
 
 
 @forbid_unknown

@@ -13,6 +13,7 @@ from unpaired.models.guide import Guide
 from unpaired.models.munit.config import MunitConfig
 from unpaired.models.munit.guide import guide as munit_guide
 from unpaired.models.ugatit.config import UgatitConfig
+from unpaired.models.ugatit.guide import guide as ugatit_guide
 
 if TYPE_CHECKING:
     from unpaired.models.base import AnyMethod, ImportCheckpoint
@@ -43,6 +44,19 @@ def _munit_importer() -> ImportCheckpoint:
     return import_checkpoint
 
 
+def _ugatit_method() -> type[AnyMethod]:
+    from unpaired.models.ugatit.method import Ugatit
+
+    return Ugatit
+
+
+def _ugatit_importer() -> ImportCheckpoint:
+    from unpaired.models.ugatit.importer import import_checkpoint
+
+    return import_checkpoint
+
+
 MODELS: dict[str, ModelEntry] = {
     "munit": ModelEntry(MunitConfig, munit_guide, _munit_method, _munit_importer),
+    "ugatit": ModelEntry(UgatitConfig, ugatit_guide, _ugatit_method, _ugatit_importer),
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from unpaired.config import Override, RunConfig, override, overrides_of, parse_value, to_dict
+from unpaired.config import MODEL_NAME, Override, RunConfig, override, overrides_of, parse_value, to_dict
 from unpaired.errors import Problem, UsageError, UserError, did_you_mean, raise_if_any
 from unpaired.models import MODELS, ModelConfig
 from unpaired.presets import PRESETS
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from unpaired.training.state import InitialWeights
 
 _FLAGS = {
-    "steps": "steps",
-    "size": "data.size",
-    "batch": "batch_size",
-    "device": "device",
-    "precision": "precision",
-    "seed": "seed",
-    "skip-bad": "data.skip_bad",
+    "steps": ("steps",),
+    "size": ("data.size",),
+    "batch": ("batch_size",),
+    "device": ("device",),
+    "precision": ("precision",),
+    "seed": ("seed",),
+    "skip-bad": ("data.skip_bad",),
+    "face-weight": ("losses.face.weight_ab", "losses.face.weight_ba"),
 }
 _MAY_CHANGE = ("steps", "device", "precision", "optimizer.", "log.", "samples.every_steps", "checkpoints.")
 _MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "data.cache_mib", "data.skip_bad")
@@ -62,9 +63,10 @@ class Job:
 def flag_overrides(flags: Mapping[str, str | None]) -> tuple[Override, ...]:
     """The flags that were given, as overrides of their settings. Their values are validated with everything else."""
     return tuple(
-        Override(_FLAGS[name], _size(text) if name == "size" else _plain(text), f"--{name}")
+        Override(path, _size(text) if name == "size" else _plain(text), f"--{name}")
         for name, text in flags.items()
         if text is not None
+        for path in _FLAGS[name]
     )
 
 
@@ -86,13 +88,14 @@ def start(job: Job) -> Result:
 def _prepare_new(call: TrainCall) -> Job:
     from unpaired.training.runs import plan_folder
 
-    base, problems = _base(call)
     located, folder_problems = _locate(call.folders)
     overrides, found = overrides_of(file=call.config_file, sets=call.sets, flags=[*call.flags, *located])
+    base, problems = _base(call, overrides)
     config, problems = override(base, overrides, [*problems, *folder_problems, *found])
     if not folder_problems:
         problems += _no_folder_problems(config)
     folders = _open(config, problems)
+    problems += _missing_networks(config)
     run_folder, out_problems = plan_folder(config, call.out)
     problems += out_problems or _write_problems(run_folder)
     problems += _device_problems(config)
@@ -116,11 +119,12 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     saved = run.read_config()
     located, problems = _locate(call.folders) if call.folders else ([], [])
     problems += _not_with_resume(call)
-    model = [Override("model.name", call.model, "--model")] if call.model else []
+    model = [Override(MODEL_NAME, call.model, "--model")] if call.model else []
     overrides, found = overrides_of(sets=call.sets, flags=[*model, *call.flags, *located])
     config, problems = override(saved, overrides, [*problems, *found])
     problems += _forbidden_changes(saved, config, overrides)
     folders = _open(config, problems)
+    problems += _missing_networks(config)
     problems += _device_problems(config)
     raise_if_any(problems)
     assert folders is not None
@@ -128,9 +132,11 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     return Job(config, folders, run.path, resume=checkpoint)
 
 
-def _base(call: TrainCall) -> tuple[RunConfig, list[Problem]]:
-    """The preset that the call names, or its model's own."""
-    name, flag = (call.preset, "--preset") if call.preset else (call.model or "munit", "--model")
+def _base(call: TrainCall, overrides: Sequence[Override]) -> tuple[RunConfig, list[Problem]]:
+    """The preset that the call names, or the own one of the model that the call or its settings name."""
+    set_models = [o.value for o in overrides if o.path == MODEL_NAME and o.value in MODELS]
+    model = call.model or (set_models[-1] if set_models else "munit")
+    name, flag = (call.preset, "--preset") if call.preset else (model, "--model")
     problems = []
     if call.model and call.model not in MODELS:
         problems.append(Problem(f"--model {call.model}: unknown model", did_you_mean(call.model, MODELS)))
@@ -169,7 +175,41 @@ def _open(config: RunConfig, problems: list[Problem]) -> PictureFolders | None:
         return None
     folders, found = open_folders(config.data)
     problems += found
-    return folders
+    return _with_faces(config, folders, problems)
+
+
+def _with_faces(config: RunConfig, folders: PictureFolders, problems: list[Problem]) -> PictureFolders:
+    """`folders` with the faces that the face loss needs."""
+    face = config.losses.face
+    if face is None:
+        return folders
+    from unpaired.data.faces import open_faces
+
+    found = {}
+    for domain, folder, pictures in (("a", config.data.a, folders.a), ("b", config.data.b, folders.b)):
+        if face.needs(domain) and folder is not None and pictures:
+            found[f"faces_{domain}"], wrong = open_faces(folder, Path(folder), pictures)
+            problems += [_face_problem(problem, domain) for problem in wrong]
+    return replace(folders, **found)
+
+
+def _face_problem(problem: Problem, domain: str) -> Problem:
+    """`problem` with the other way out: not to look at the faces of this domain."""
+    direction = "ab" if domain == "a" else "ba"
+    return replace(problem, hint=f"{problem.hint} Or leave this direction out: --set losses.face.weight_{direction}=0")
+
+
+def _missing_networks(config: RunConfig) -> list[Problem]:
+    from unpaired.pretrained.store import require
+    from unpaired.training.extra_losses import network_names
+
+    problems: list[Problem] = []
+    for name in network_names(config.losses):
+        try:
+            require(name)
+        except UserError as error:
+            problems += error.problems
+    return problems
 
 
 def _device_problems(config: RunConfig) -> list[Problem]:
@@ -208,16 +248,22 @@ def _open_init(path: Path | None, config: RunConfig, problems: list[Problem]) ->
 
 def _different_networks(path: Path, trained: ModelConfig, wanted: ModelConfig) -> list[Problem]:
     """The settings of the networks in which a bundle differs. Losses and their weights may differ."""
-    ours, theirs = to_dict(wanted), to_dict(trained)
-    different = [
-        f"--set model.{section}.{name}={value}"
-        for section in ("generator", "discriminator")
-        for name, value in theirs.get(section, {}).items()
-        if ours.get(section, {}).get(name) != value
-    ]
+    if trained.name != wanted.name:
+        return [Problem(f"--init {path}: is a {trained.name} model", f"To use it: --model {trained.name}")]
+    ours, theirs = _network_settings(wanted), _network_settings(trained)
+    different = [f"--set {path}={value}" for path, value in theirs.items() if ours[path] != value]
     if not different:
         return []
     return [Problem(f"--init {path}: was trained with other networks", f"To use it: {' '.join(different)}")]
+
+
+def _network_settings(model: ModelConfig) -> dict[str, Any]:
+    """The settings that decide which weights a model has, by their paths."""
+    plain = to_dict(model)
+    found = {f"model.{key}": plain[key] for key in ("layers", "variance") if key in plain}
+    for section in ("generator", "discriminator"):
+        found |= {f"model.{section}.{name}": value for name, value in plain[section].items()}
+    return found
 
 
 def _not_with_resume(call: TrainCall) -> list[Problem]:

@@ -12,6 +12,7 @@ from unpaired import tensorfile
 from unpaired.errors import UserError
 from unpaired.models.base import Batch
 from unpaired.training import checkpoint
+from unpaired.training.face_loss import Faces
 from unpaired.training.runs import RunFolder
 from unpaired.training.samples import draw_grid
 from unpaired.training.state import TrainState, rng_for
@@ -21,16 +22,16 @@ MIN_STEPS = 200
 """Shorter runs fail soon enough by themselves."""
 
 
-def self_check(state: TrainState, batches: Iterator[Batch], fixed: Batch, run: RunFolder) -> float:
+def self_check(state: TrainState, batches: Iterator[tuple[Batch, Faces]], fixed: Batch, run: RunFolder) -> float:
     """Run the check, leave `state` as it was, and return the seconds that a step took.
 
     Raises `UserError` for a part of the networks that does not learn, or a checkpoint that does not come back as saved.
     """
     start_step = state.step
     before = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    train_step(state, next(batches))
+    train_step(state, *_next(state, batches))
     start = time.perf_counter()
-    train_step(state, next(batches))
+    train_step(state, *_next(state, batches))
     seconds = time.perf_counter() - start
     _check_everything_learns(before, state.tensors())
     with torch.no_grad(), state.engine.autocast():
@@ -39,6 +40,11 @@ def self_check(state: TrainState, batches: Iterator[Batch], fixed: Batch, run: R
     _check_save_and_load(state, run)
     state.load_tensors(before, start_step)
     return seconds
+
+
+def _next(state: TrainState, batches: Iterator[tuple[Batch, Faces]]) -> tuple[Batch, Faces]:
+    batch, faces = next(batches)
+    return batch.to(state.engine.device), faces.to(state.engine.device)
 
 
 def _check_everything_learns(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:

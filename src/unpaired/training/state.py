@@ -16,6 +16,7 @@ from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
+from unpaired.training.extra_losses import ExtraLosses
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -45,6 +46,7 @@ class TrainState:
         self.engine = engine
         self.method: AnyMethod = MODELS[config.model.name].load_method()(config.model)
         self.method.initialize(rng_for(config.seed, "initialize"))
+        self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)
         self.ema = Ema(self.method.generators, config.ema_decay) if config.ema_decay > 0 else None

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unpaired.errors import UserError
 from unpaired.models.base import Batch
 from unpaired.training.state import TrainState, rng_for
+from unpaired.training.terms import Observed, Terms
+
+if TYPE_CHECKING:
+    from unpaired.training.face_loss import Faces
 
 
 class NonFiniteError(UserError):
     """A loss or gradient that is not a number, found before the optimizer could move."""
 
 
-def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
+def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> dict[str, float]:
     """Make one update of every network and return its numbers by their name in the log.
 
-    Every term appears unweighted, the weighted totals as `loss_discriminator` and `loss_generator`.
+    `faces` are those of `batch`, for the losses that look at them. Every term appears unweighted, the weighted totals
+    as `loss_discriminator` and `loss_generator`.
     Raises `NonFiniteError` before the optimizer moves.
     """
     rng = rng_for(state.config.seed, "step", state.engine.rank, state.step)
@@ -30,25 +36,30 @@ def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
     with state.engine.autocast():
         outputs = method.generate(state.generators, batch, rng, state.step)
         d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)
-    values = _update(state, "discriminator", d_terms)
+    values = _update(state, "discriminator", Terms(d_terms), method.weights(state.step))
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
-        g_terms = method.generator_terms(method.discriminators, outputs, batch)
-    values |= _update(state, "generator", g_terms)
+        g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch))
+        g_terms |= state.extra_losses.terms(outputs, batch, faces, state.step)
+    weights = {**method.weights(state.step), **state.extra_losses.weights(state.step)}
+    values |= _update(state, "generator", g_terms, weights)
+    method.constrain()
     if state.ema is not None:
         state.ema.update(method.generators, state.step)
     state.step += 1
     return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
 
 
-def _update(state: TrainState, which: str, terms: Mapping[str, Tensor]) -> dict[str, float]:
+def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, float]) -> dict[str, float]:
     """Back-propagate the weighted sum of `terms` and move the networks of `which`, unless something is not finite."""
-    weights = state.method.weights(state.step)
-    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-    means = state.engine.mean(torch.stack([total.detach(), *(term.detach() for term in terms.values())])).tolist()
-    names = [f"loss_{which}", *(f"{which}/{name}" for name in terms)]
+    total = torch.stack([weights[name] * term for name, term in terms.losses.items()]).sum()
+    means = state.engine.mean(
+        torch.stack([total.detach(), *(term.detach() for term in terms.losses.values())])
+    ).tolist()
+    names = [f"loss_{which}", *(f"{which}/{name}" for name in terms.losses)]
     values = dict(zip(names, means, strict=True))
     _check_finite({name: value for name, value in values.items() if "/" in name}, state.step)
+    values |= _observations(state, terms.observed)
     optimizer, network = state.optimizers[f"{which}s"], state.networks[f"{which}s"]
     optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
@@ -56,6 +67,14 @@ def _update(state: TrainState, which: str, terms: Mapping[str, Tensor]) -> dict[
     _check_finite({f"the gradient of loss_{which}": values[f"grad_norm_{which}"]}, state.step)
     optimizer.step()
     return values
+
+
+def _observations(state: TrainState, observed: Mapping[str, Observed]) -> dict[str, float]:
+    """The means of what was observed in all processes, without what nobody observed."""
+    if not observed:
+        return {}
+    sums = state.engine.mean(torch.stack([item.sums() for item in observed.values()])).tolist()
+    return {name: total / count for name, (total, count) in zip(observed, sums, strict=True) if count > 0}
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
