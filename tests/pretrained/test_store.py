@@ -196,6 +196,15 @@ class TestFrom:
         mine.write_bytes(b"MAGIC and more")
         assert store.get("toy", mine).read_bytes() == b"MAGIC and more"
 
+    def test_what_was_taken_last_is_what_is_used(self, tmp_path: Path, cache: Path, network: PutNetwork) -> None:
+        first, last = (File(name=name, num_bytes=3) for name in ("first.bin", "last.pt"))
+        both = (Variant(what="one form", files=(first,)), Variant(what="another", folder="more", files=(last,)))
+        network.variants(*both)  # type: ignore[attr-defined]
+        for name in ("first.bin", "last.pt", "first.bin"):
+            (tmp_path / name).write_bytes(name.encode()[:3])
+            assert store.get("toy", tmp_path / name) == store.require("toy")
+        assert files_in(cache) == ["toy/first.bin"]
+
 
 class TestRequire:
     def test_what_is_missing_is_told_with_what_to_type(self, cache: Path, network: PutNetwork) -> None:

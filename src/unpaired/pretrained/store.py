@@ -154,8 +154,9 @@ def _copy_in(network: Network, from_: Path, staging: Path) -> Variant:
             return variant
         if damage and variant.structure is not None:
             reason = f" ({damage})"
+    expected = _expected_files(network, from_)
     raise UsageError(
-        f"--from {from_}: is not {network.name}. Expected {_expected_files(network)}; seen {_seen(from_)}{reason}",
+        f"--from {from_}: is not {network.name}. Expected {expected}; seen {_seen(from_)}{reason}",
         "Fetch it again, or name another file.",
     )
 
@@ -198,15 +199,15 @@ def _unpack(network: Network, archive: Path, staging: Path) -> Variant:
 
 
 def _install(network: Network, variant: Variant, staging: Path) -> Path:
-    """Move a complete variant from `staging` to its place, where it replaces an older one."""
+    """Move a complete variant from `staging` to its place. It replaces whatever form of the network was there."""
     complete = staging / variant.name if variant.folder else staging / variant.name / variant.name
     if damage := _damage(variant, complete):
         shutil.rmtree(staging)
         raise UserError(f"{complete}: is not what it should be: {damage}", "Type the same command again.")
-    target = cache_folder() / network.name / variant.name
-    if target.is_dir():
-        shutil.rmtree(target)
-    complete.replace(target)
+    for older in network.variants:
+        place = staging.parent / older.name
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    target = complete.replace(staging.parent / variant.name)
     shutil.rmtree(staging)
     return target
 
@@ -260,15 +261,19 @@ def _expected(network: Network) -> str:
     return f"Expected {files}{_size(variant.num_bytes, ' ({})')}" + (f" from {origins}" if origins else "")
 
 
-def _expected_files(network: Network) -> str:
+def _expected_files(network: Network, instead_of: Path) -> str:
+    """The files that `instead_of` could have been: those with its ending, or all when none has it."""
+    alike = [v for v in network.variants if not v.folder and Path(v.name).suffix == instead_of.suffix]
     return " or ".join(
-        " and ".join(_file_facts(file) for file in variant.files) or f"a {variant.what}" for variant in network.variants
+        " and ".join(_file_facts(file) for file in variant.files) or f"a {variant.what}"
+        for variant in alike or network.variants
     )
 
 
 def _file_facts(file: File) -> str:
     size = f", {file.num_bytes:,} bytes" if file.num_bytes is not None else ""
-    return f"{file.name}{size}" + (f", sha256 {file.sha256}" if file.sha256 else "")
+    digits = f"{file.sha256}{'…' if len(file.sha256) < 64 else ''}" if file.sha256 else ""
+    return f"{file.name}{size}" + (f", sha256 {digits}" if digits else "")
 
 
 def _seen(path: Path) -> str:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 from unpaired.errors import UserError
 
+FACENET_ENDS = ("InceptionResnetV1/Conv2d_1a_3x3/weights", "InceptionResnetV1/Bottleneck/weights")
+
 
 def facenet_checkpoint(folder: Path) -> None:
     """A TensorFlow checkpoint of FaceNet's Inception-ResNet-v1."""
     from unpaired.tensorflow_files.checkpoint import find_prefix, read_checkpoint
 
-    names = read_checkpoint(find_prefix(folder))
-    if not any(name.startswith("InceptionResnetV1/") for name in names):
+    seen = read_checkpoint(find_prefix(folder))
+    missing = [name for name in FACENET_ENDS if name not in seen]
+    if missing:
         raise UserError(
-            f"{folder}: is not a checkpoint of FaceNet: none of its {len(names)} variables is InceptionResnetV1/…",
+            f"{folder}: is not a checkpoint of FaceNet: {missing[0]} is not among its {len(seen)} variables",
             "Give the folder that the original's --facenet_checkpoint_dir names.",
         )
 
