@@ -158,7 +158,9 @@ def main() -> None:
         )
         print(json.dumps(asdict(need)))
         return
-    print("| model | reference MiB | ours MiB | share | reference s a step | ours s a step | times faster, each round |")
+    print(
+        "| model | reference MiB | ours MiB | share | reference s a step | ours s a step | times faster, each round |"
+    )
     print("|---|---|---|---|---|---|---|")
     for model in MODELS:
         rounds = [{side: in_own_process(side, model, options) for side in SIDES} for _ in range(options.rounds)]

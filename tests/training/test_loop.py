@@ -62,7 +62,7 @@ def test_a_signal_saves_and_names_the_resume_command(
 ):
     real_step = loop.train_step
 
-    def step_with_signal(state, batch):
+    def step_with_signal(state, batch, faces):
         values = real_step(state, batch)
         if state.step == 3:
             os.kill(os.getpid(), number)
@@ -79,7 +79,7 @@ def test_a_signal_saves_and_names_the_resume_command(
 def test_a_non_finite_loss_keeps_the_last_good_checkpoint(config, picture_folders, tmp_path, monkeypatch):
     real_step = loop.train_step
 
-    def step_that_breaks(state, batch):
+    def step_that_breaks(state, batch, faces):
         if state.step == 3:
             with torch.no_grad():
                 next(state.method.generators.a.parameters()).fill_(float("nan"))

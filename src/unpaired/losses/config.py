@@ -30,7 +30,7 @@ class FaceConfig:
         0.25, "Part of its side that a face box is grown by before the network looks."
     )
     hinge: Annotated[float, Interval(ge=0.0, lt=4.0)] = setting(
-        0.0, "Squared distance below which a pair is left alone; about 1.1 is the same person for FaceNet."
+        0.0, "Squared distance below which a pair is left alone; below 0.75 FaceNet sees the same person."
     )
     centered: bool = setting(
         False, "Compare embeddings relative to the mean of their own domain: for drawings, far from photographs."

@@ -58,4 +58,5 @@ def _perceptual_distance(config: LossesConfig, device: torch.device) -> Perceptu
     from unpaired.pretrained.vgg16 import load_vgg16
     from unpaired.training.perceptual_loss import PerceptualDistance
 
-    return PerceptualDistance(config.perceptual, load_vgg16(config.perceptual.network).to(device))
+    network = load_vgg16(config.perceptual.network, has_fourth_pool=False)  # the reference code has none either
+    return PerceptualDistance(config.perceptual, network.to(device))
