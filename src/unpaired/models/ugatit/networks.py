@@ -17,6 +17,7 @@ from torch.nn.functional import relu
 from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.cam import CamAttention
 from unpaired.layers.pending import Padding, Pending, PendingConv2d
+from unpaired.layers.recompute import recomputed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.models.base import DOMAINS, Domain, Outputs
 from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
@@ -73,13 +74,16 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, C, H/4, W/4)."""
-        pending = Pending(x)
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            pending = norm(conv(pending), slope=RELU)
-        features = pending.value()
+        features = recomputed(self._downsampled, x)  # 2 % of a step's arithmetic, 20 % of its maps
         for block in self.res_blocks:
             features = block(features)
         return features
+
+    def _downsampled(self, x: Tensor) -> Tensor:
+        pending = Pending(x)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            pending = norm(conv(pending), slope=RELU)
+        return pending.value()
 
 
 class Modulation(nn.Module):
@@ -126,9 +130,12 @@ class Decoder(nn.Module):
         for block in self.res_blocks:
             features = block(features, style)
         pending = Pending(features)
-        for conv, norm in zip(self.up_convs, self.up_norms, strict=True):
+        for conv, norm in zip(self.up_convs[:-1], self.up_norms[:-1], strict=True):
             pending = norm(conv(pending), slope=RELU)
-        out: Tensor = self.head(pending).tanh()
+        return recomputed(self._last, pending).tanh()  # 3 % of a step's arithmetic, 10 % of its maps
+
+    def _last(self, pending: Pending) -> Tensor:
+        out: Tensor = self.head(self.up_norms[-1](self.up_convs[-1](pending), slope=RELU))
         return out
 
 
