@@ -1,4 +1,4 @@
-"""`unpaired data`: look at folders of pictures, split them into training and test parts, draw edges."""
+"""`unpaired data`: look at folders of pictures, split them into training and test parts, draw edges, find faces."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from unpaired.cli.data_faces import faces
 from unpaired.cli.progress_bar import progress_bar
 from unpaired.errors import Problem, UsageError, UserError, raise_if_any
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from unpaired.data.survey import Survey
 
-app = App(name="data", help="Look at folders of pictures, split them, make edge maps.")
+app = App(name="data", help="Look at folders of pictures, split them, make edge maps, find faces.")
+app.command(faces)
 
 
 @app.command
