@@ -1,0 +1,1 @@
+"""Numbers that say how good translations are, each with how far it can be trusted."""
