@@ -145,7 +145,8 @@ def _mean_of_others(matrix: Values) -> Statistic:
     def mean(weights: Values) -> Values:
         pairs = np.einsum("rn,rn->r", weights @ matrix, weights) - weights**2 @ matrix.diagonal()
         counts = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-        return np.divide(pairs, counts, out=np.full(len(weights), np.nan), where=counts > 0)
+        means: Values = np.divide(pairs, counts, out=np.full(len(weights), np.nan), where=counts > 0)
+        return means
 
     return mean
 
