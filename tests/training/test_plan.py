@@ -10,11 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from unpaired import presets
 from unpaired.config import CheckpointsConfig, RunConfig, SamplesConfig
 from unpaired.data.folders import PictureFolders
+from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig, WeightsConfig
 from unpaired.training import trial
 from unpaired.training.engine import Engine
-from unpaired.training.footprint import batch_without_content, count_step, method_without_content
+from unpaired.training.footprint import (
+    batch_without_content,
+    count_step,
+    extra_losses_without_content,
+    method_without_content,
+    whole_faces,
+)
 from unpaired.training.plan import Plan, count_parameters, dearest_step, describe, grid_bytes, make_plan, tensor_bytes
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
@@ -24,6 +31,7 @@ MODEL = MunitConfig(
     generator=GeneratorConfig(dim=4, mlp_dim=8, num_res_blocks=1),
     discriminator=DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
 )
+NO_EXTRAS = extra_losses_without_content(LossesConfig())
 CONFIG = replace(
     presets.munit_small(),
     device="cpu",
@@ -54,20 +62,22 @@ def plan_of(config: RunConfig) -> Plan:
 
 def test_counting_on_meta_is_counting_for_real() -> None:
     state = TrainState(CONFIG, Engine("cpu", "fp32"))
-    real = count_step(state.method, Batch(torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48)), 0)
-    assert count_step(method_without_content(MODEL), batch_without_content(2, (32, 48)), 0) == real
+    real = count_step(state.method, Batch(torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48)), 0, NO_EXTRAS)
+    assert count_step(method_without_content(MODEL), batch_without_content(2, (32, 48)), 0, NO_EXTRAS) == real
 
 
 def test_arithmetic_is_that_of_a_whole_step() -> None:
     state = TrainState(CONFIG, Engine("cpu", "fp32"))
     with FlopCounterMode(display=False) as counter:
         train_step(state, Batch(torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48)))
-    counted = count_step(method_without_content(MODEL), batch_without_content(2, (32, 48)), 0)
+    counted = count_step(method_without_content(MODEL), batch_without_content(2, (32, 48)), 0, NO_EXTRAS)
     assert counted.flops == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 
 def test_activations_and_arithmetic_grow_with_the_batch() -> None:
-    one, four = (count_step(method_without_content(MODEL), batch_without_content(n, (32, 32)), 0) for n in (1, 4))
+    one, four = (
+        count_step(method_without_content(MODEL), batch_without_content(n, (32, 32)), 0, NO_EXTRAS) for n in (1, 4)
+    )
     assert four.kept_bytes == pytest.approx(4 * one.kept_bytes, rel=0.02)
     assert four.flops == pytest.approx(4 * one.flops, rel=0.02)
 
@@ -75,7 +85,7 @@ def test_activations_and_arithmetic_grow_with_the_batch() -> None:
 def test_a_term_costs_memory_and_arithmetic() -> None:
     with_cycle = replace(MODEL, weights=WeightsConfig(cycle=10.0))
     without, with_it = (
-        count_step(method_without_content(model), batch_without_content(1, (32, 32)), 0)
+        count_step(method_without_content(model), batch_without_content(1, (32, 32)), 0, NO_EXTRAS)
         for model in (MODEL, with_cycle)
     )
     assert with_it.kept_bytes > 1.2 * without.kept_bytes
@@ -187,3 +197,17 @@ def test_time_is_scaled_on_the_line_through_the_last_two() -> None:
 def test_kept_bytes_of_reduced_precision() -> None:
     assert Kept().bytes_for(100) == 100
     assert Kept(0.5, 7).bytes_for(100) == 57
+
+
+def test_pretrained_networks_are_counted_too() -> None:
+    config = replace(CONFIG, losses=LossesConfig(face=FaceConfig()))
+    state = TrainState(config, Engine("cpu", "fp32"))
+    batch = Batch(torch.rand(2, 3, 32, 48), torch.rand(2, 3, 32, 48))
+    extra_losses = extra_losses_without_content(config.losses)
+    counted = count_step(method_without_content(MODEL), batch_without_content(2, (32, 48)), 0, extra_losses)
+    assert counted == count_step(state.method, batch, 0, state.extra_losses)
+    assert counted.flops > 4 * dearest_step(CONFIG)[1].flops  # FaceNet sees 160 px, whatever the pictures are
+    with FlopCounterMode(display=False) as counter:
+        train_step(state, batch, whole_faces(batch))
+    assert counter.get_total_flops() == pytest.approx(counted.flops, rel=0.35)  # its own targets need no backward
+    assert plan_of(config).memory["pretrained networks"] == pytest.approx(4 * 23_468_336, rel=0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from unpaired.losses.config import LossesConfig
 from unpaired.models.base import Batch, Outputs
@@ -30,6 +31,16 @@ class ExtraLosses:
             found |= self.face.terms(outputs, batch, faces, step)
         if self.perceptual is not None:
             found |= self.perceptual.terms(outputs, batch, step)
+        return found
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The pretrained networks that were loaded."""
+        found: list[nn.Module] = []
+        if self.face is not None:
+            found.append(self.face.embedder)
+        if self.perceptual is not None:
+            found.append(self.perceptual.network)
         return found
 
     def weights(self, step: int) -> dict[str, float]:

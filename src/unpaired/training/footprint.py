@@ -7,11 +7,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from unpaired.data.faces import FaceBoxes
+from unpaired.losses.config import LossesConfig
 from unpaired.models import MODELS, ModelConfig
 from unpaired.models.base import AnyMethod, Batch
+from unpaired.training.extra_losses import ExtraLosses
+from unpaired.training.face_loss import Faces
 
 Size = tuple[int, int]
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -40,7 +44,19 @@ def batch_without_content(batch_size: int, size: Size) -> Batch:
     return Batch(*(torch.empty(batch_size, 3, *size, device="meta") for _ in "ab"))
 
 
-def count_step(method: AnyMethod, batch: Batch, step: int, autocast: Autocast = nullcontext) -> StepCost:
+def extra_losses_without_content(config: LossesConfig) -> ExtraLosses:
+    """The extra losses of `config` with their networks on the meta device."""
+    return ExtraLosses(config, torch.device("meta"))
+
+
+def whole_faces(batch: Batch) -> Faces:
+    """Each picture of `batch` taken as a face: what a step costs at most."""
+    return Faces(*(_whole(x) for x in (batch.x_a, batch.x_b)))
+
+
+def count_step(
+    method: AnyMethod, batch: Batch, step: int, extra_losses: ExtraLosses, autocast: Autocast = nullcontext
+) -> StepCost:
     """The cost of the update of `method` on `batch` after `step` updates. On the meta device nothing is computed.
 
     The generators' pass is kept until the end of the step. The discriminators' update and the generators' losses come
@@ -57,7 +73,8 @@ def count_step(method: AnyMethod, batch: Batch, step: int, autocast: Autocast = 
     method.discriminators.requires_grad_(False)
     with autocast(), fool.watched():
         method.generator_terms(method.discriminators, outputs, batch)
-    own = _own_storages(method)
+        extra_losses.terms(outputs, batch, whole_faces(batch), step)
+    own = _storages(method.generators, method.discriminators, *extra_losses.networks)
     known = own | generate.storages.keys()
     return StepCost(
         kept_bytes=generate.num_bytes(own) + max(judge.num_bytes(known), fool.num_bytes(known)),
@@ -92,9 +109,14 @@ class _Pass:
         return tensor
 
 
-def _own_storages(method: AnyMethod) -> set[int]:
-    """The storages of all weights and buffers of `method`."""
-    networks = (method.generators, method.discriminators)
+def _whole(x: Tensor) -> FaceBoxes:
+    height, width = x.shape[2:]
+    box = torch.tensor([0.0, 0.0, width, height], device=x.device)
+    return FaceBoxes(box.expand(len(x), 4), torch.ones(len(x), dtype=torch.bool, device=x.device))
+
+
+def _storages(*networks: nn.Module) -> set[int]:
+    """The storages of all weights and buffers of `networks`."""
     return {_key(tensor) for network in networks for tensor in (*network.parameters(), *network.buffers())}
 
 

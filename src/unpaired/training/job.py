@@ -16,6 +16,7 @@ from unpaired.models import MODELS, ModelConfig
 from unpaired.presets import PRESETS
 
 if TYPE_CHECKING:
+    from unpaired.data.faces import Box
     from unpaired.data.folders import PictureFolders
     from unpaired.training.loop import Result
     from unpaired.training.state import InitialWeights
@@ -183,19 +184,26 @@ def _with_faces(config: RunConfig, folders: PictureFolders, problems: list[Probl
     face = config.losses.face
     if face is None:
         return folders
+    faces_a = _faces("ab", config.data.a, folders.a, problems) if face.needs("a") else None
+    faces_b = _faces("ba", config.data.b, folders.b, problems) if face.needs("b") else None
+    return replace(folders, faces_a=faces_a, faces_b=faces_b)
+
+
+def _faces(
+    direction: str, folder: str | None, pictures: Sequence[Path], problems: list[Problem]
+) -> Mapping[Path, Box] | None:
+    """The faces in the `pictures` of `folder`, which are translated in `direction`."""
     from unpaired.data.faces import open_faces
 
-    found = {}
-    for domain, folder, pictures in (("a", config.data.a, folders.a), ("b", config.data.b, folders.b)):
-        if face.needs(domain) and folder is not None and pictures:
-            found[f"faces_{domain}"], wrong = open_faces(folder, Path(folder), pictures)
-            problems += [_face_problem(problem, domain) for problem in wrong]
-    return replace(folders, **found)
+    if folder is None or not pictures:
+        return None
+    faces, wrong = open_faces(folder, Path(folder), pictures)
+    problems += [_face_problem(problem, direction) for problem in wrong]
+    return faces
 
 
-def _face_problem(problem: Problem, domain: str) -> Problem:
+def _face_problem(problem: Problem, direction: str) -> Problem:
     """`problem` with the other way out: not to look at the faces of this domain."""
-    direction = "ab" if domain == "a" else "ba"
     return replace(problem, hint=f"{problem.hint} Or leave this direction out: --set losses.face.weight_{direction}=0")
 
 

@@ -19,6 +19,7 @@ from unpaired.models import MODELS
 from unpaired.models.guide import Guide
 from unpaired.tensorfile import replace_file
 from unpaired.training import page_html
+from unpaired.training.extra_guide import with_extra_losses
 from unpaired.training.page_curves import Chart, alarms, charts
 from unpaired.training.page_state import GridHistory, RunState, read_run
 
@@ -40,7 +41,8 @@ def write_page(run_folder: Path) -> None:
 def render(state: RunState, written: float) -> str:
     """The page of the run in `state` as HTML; `written` is the time to show, in seconds since 1970."""
     names = domain_names(state.config.data)
-    guide = MODELS[state.config.model.name].guide(state.config.model, names)
+    models_guide = MODELS[state.config.model.name].guide(state.config.model, names)
+    guide = with_extra_losses(models_guide, state.config.losses)
     grids = in_guides_order(state.grids, guide)
     shown = charts(state.curves, guide, names)
     return Template(_asset("page.html")).substitute(

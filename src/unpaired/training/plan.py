@@ -12,13 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from unpaired.config import RunConfig
 from unpaired.data.folders import PictureFolders
 from unpaired.domain_names import domain_names
 from unpaired.models.base import AnyMethod
 from unpaired.training.engine import Engine
-from unpaired.training.footprint import StepCost, batch_without_content, count_step, method_without_content
+from unpaired.training.footprint import (
+    StepCost,
+    batch_without_content,
+    count_step,
+    extra_losses_without_content,
+    method_without_content,
+)
 from unpaired.training.memory import MIB, capacity_mib, resident_peak_bytes
 from unpaired.training.progress import duration
 from unpaired.training.trial import try_steps
@@ -72,7 +79,8 @@ def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engi
     step, cost = dearest_step(config)
     trial = try_steps(config, engine, cost.flops, step)
     tensors = tensor_bytes(config, method)
-    memory = tensors | {"activations": trial.kept.bytes_for(cost.kept_bytes)}
+    pretrained = {"pretrained networks": network_bytes(*extra_losses_without_content(config.losses).networks)}
+    memory = tensors | pretrained | {"activations": trial.kept.bytes_for(cost.kept_bytes)}
     memory["working space"] = round(WORKING_SHARE * sum(memory.values()))
     return Plan(
         config=config,
@@ -99,9 +107,10 @@ def count_parameters(method: AnyMethod) -> dict[str, int]:
 def dearest_step(config: RunConfig) -> tuple[int, StepCost]:
     """The first or the last step, whichever keeps more memory, with its cost: schedules may switch terms on or off."""
     costs = {}
+    extra_losses = extra_losses_without_content(config.losses)
     for step in (0, config.steps - 1):
         batch = batch_without_content(config.batch_size, config.data.size)
-        costs[step] = count_step(method_without_content(config.model), batch, step)
+        costs[step] = count_step(method_without_content(config.model), batch, step, extra_losses)
     step = max(costs, key=lambda step: costs[step].kept_bytes)
     return step, costs[step]
 
@@ -110,16 +119,18 @@ def tensor_bytes(config: RunConfig, method: AnyMethod) -> dict[str, int]:
     """The bytes of what stays from step to step."""
     networks = (method.generators, method.discriminators)
     parameters = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
-    weights, average = (
-        sum(t.numel() * t.element_size() for network in which for t in network.state_dict().values())
-        for which in (networks, networks[:1])
-    )
+    weights, average = network_bytes(*networks), network_bytes(method.generators)
     return {
         "weights": weights,
         "gradients": parameters,
         "Adam's moments": 2 * parameters,
         "average of the generators": average if config.ema_decay > 0 else 0,
     }
+
+
+def network_bytes(*networks: nn.Module) -> int:
+    """The bytes of all weights and buffers of `networks`."""
+    return sum(t.numel() * t.element_size() for network in networks for t in network.state_dict().values())
 
 
 def grid_bytes(config: RunConfig, method: AnyMethod, num_pictures: int) -> int:

@@ -14,9 +14,12 @@ from unpaired.models.base import Batch
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import (
     Size,
+    StepCost,
     batch_without_content,
     count_step,
+    extra_losses_without_content,
     method_without_content,
+    whole_faces,
 )
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
@@ -106,9 +109,7 @@ def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]], step: in
     done: list[Measured] = []
     spent = 0.0
     for batch_size, size in sizes:
-        flops = count_step(
-            method_without_content(state.config.model), batch_without_content(batch_size, size), step
-        ).flops
+        flops = _counted(state.config, batch_size, size, step).flops
         budget = BUDGET_SECONDS if len(done) > 1 else BUDGET_FOR_TWO_SECONDS
         if done and spent + 2 * extrapolated(done, flops) > budget:
             return
@@ -123,9 +124,15 @@ def _seconds(state: TrainState, batch: Batch) -> float:
     times: list[float] = []
     while len(times) < 2 or (len(times) < 3 and times[-1] < LONG_SECONDS):
         start = time.perf_counter()
-        train_step(state, batch)
+        train_step(state, batch, whole_faces(batch))
         times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def _counted(config: RunConfig, batch_size: int, size: Size, step: int) -> StepCost:
+    """The cost of a step of `config` with pictures of `size`, in float32."""
+    extra_losses = extra_losses_without_content(config.losses)
+    return count_step(method_without_content(config.model), batch_without_content(batch_size, size), step, extra_losses)
 
 
 def _noise(batch_size: int, size: Size, device: torch.device) -> Batch:
@@ -135,13 +142,12 @@ def _noise(batch_size: int, size: Size, device: torch.device) -> Batch:
 
 def _kept(state: TrainState, size: Size, step: int) -> Kept:
     """What autograd keeps in the run's precision: on the line through small steps with one picture and with two."""
-    engine, model = state.engine, state.config.model
+    engine = state.engine
     one, two = (
-        count_step(state.method, _noise(num, size, engine.device), step, engine.autocast).kept_bytes for num in (1, 2)
+        count_step(state.method, _noise(num, size, engine.device), step, state.extra_losses, engine.autocast).kept_bytes
+        for num in (1, 2)
     )
-    one_float32, two_float32 = (
-        count_step(method_without_content(model), batch_without_content(num, size), step).kept_bytes for num in (1, 2)
-    )
+    one_float32, two_float32 = (_counted(state.config, num, size, step).kept_bytes for num in (1, 2))
     ratio = (two - one) / (two_float32 - one_float32)
     return Kept(ratio, max(0, round(one - ratio * one_float32)))
 
