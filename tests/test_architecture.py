@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
     "training": CONFIG  # a run may start from a bundle
     | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
-    "inference": CONFIG | {"tensorfile", "data", "models"},
+    "inference": CONFIG | {"tensorfile", "data", "models", "layers"},
     "metrics": CONFIG | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
     "demo": FOUNDATION,
     "cli": CONFIG | {"tensorfile", "data", "models", "training", "inference", "metrics", "demo", "faces", "pretrained"},

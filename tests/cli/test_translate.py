@@ -273,6 +273,8 @@ class TestModelsWithoutStyles:
     def one_answer(self, monkeypatch):
         class Negative:
             style_dim = None
+            fixed_size = None
+            has_attention = False
             size_multiple = 4
 
             def translate(self, x, to, style):

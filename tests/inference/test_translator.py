@@ -219,6 +219,8 @@ class OneAnswer:
     """Networks of a model without styles: the negative."""
 
     style_dim = None
+    fixed_size = None
+    has_attention = False
     size_multiple = 4
 
     def translate(self, x, to, style):

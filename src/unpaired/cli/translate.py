@@ -32,6 +32,9 @@ def translate(
         str | None, Parameter(help="Shorter side to work at in pixels, or original; that of training if not given.")
     ] = None,
     original_size: Annotated[bool, _SWITCH, Parameter(help="Scale results to the size of their input.")] = False,
+    attention: Annotated[
+        bool, _SWITCH, Parameter(help="Save where the model looks too, in colours (U-GAT-IT).")
+    ] = False,
     batch: Annotated[str | None, Parameter(help="Pictures of one size translated at once.")] = None,
     raw: Annotated[bool, _SWITCH, Parameter(help="Use the last weights, not their moving average.")] = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
@@ -40,6 +43,7 @@ def translate(
     """Translate pictures with a trained model: MODEL is a run folder, a checkpoint file or a bundle folder.
 
     Results are PNG files named after input, domain, style and seed. Each holds what is needed to make it again.
+    U-GAT-IT has one answer a picture: leave out all flags about styles.
     """
     from unpaired.cli.translate_plan import TranslateCall, prepare, translate_all
 
@@ -56,6 +60,7 @@ def translate(
         out=out,
         size=size,
         original_size=original_size,
+        attention=attention,
         batch=batch,
         raw=raw,
         device=device,

@@ -41,6 +41,7 @@ class TranslateCall:
     out: Path = Path("translations")
     size: str | None = None
     original_size: bool = False
+    attention: bool = False
     batch: str | None = None
     raw: bool = False
     device: str = "auto"
@@ -78,9 +79,12 @@ class Plan:
 
         num_styles = len(self.jobs[0].styles)
         made = counted(len(self.jobs) * num_styles, "picture")
-        lines = [
-            f"Wrote {made} ({counted(len(self.jobs), 'input')} x {counted(num_styles, 'style')}) to {self.call.out}"
-        ]
+        of = counted(len(self.jobs), "input")
+        if self.translator.style_dim is not None:
+            of += f" x {counted(num_styles, 'style')}"
+        lines = [f"Wrote {made} ({of}) to {self.call.out}"]
+        if self.call.attention:
+            lines.append("Beside each: where the model looks, from dark blue (least) to red (most)")
         if self.call.save_styles is not None:
             lines.append(f"Wrote their styles to {self.call.save_styles}: use them again with --style-code")
         return [*lines, *(f"note: {note}" for note in self.notes)]
@@ -97,6 +101,7 @@ def prepare(call: TranslateCall) -> Plan:
     problems += [*source_problems, *_out_problems(call)]
     translator = _translator(call, problems)
     styles, notes = _styles(call, numbers, translator, problems)
+    notes = [*notes, *_fixed_size_notes(call, translator)]
     jobs = _jobs(call, numbers, translator, sources, styles, problems)
     problems += _target_problems(call, jobs)
     raise_if_any(problems)
@@ -289,29 +294,55 @@ def _jobs(
 ) -> list[Job]:
     from unpaired.data.images import MAX_PIXELS
     from unpaired.inference.jobs import Job
-    from unpaired.inference.sizes import working_size
-    from unpaired.inference.styles import random_styles, result_name
+    from unpaired.inference.styles import heat_map_name, random_styles, result_name
 
     if translator is None:
         return []
+    found = _model_problems(call, numbers, translator)
+    problems += found
     to = cast("Domain", call.to)
-    side = translator.working_side(numbers.size)
     jobs = []
     for source in sources:
-        work = working_size(source.size, side)
+        work = translator.working_size(source.size, None if found else numbers.size)
         if work[0] * work[1] > MAX_PIXELS:
             message = f"{source.path}: too elongated ({source.size[0]}x{source.size[1]} pixels, height x width)"
             problems.append(Problem(message, "Crop it, or work at fewer pixels: --size N."))
         own = random_styles(translator, len(styles), numbers.seed, str(source.label)) if call.fresh_styles else styles
         folder = call.out / source.label.parent
         targets = tuple(folder / result_name(source.label.name, to, style) for style in own)
-        jobs.append(Job(source, work, source.size if call.original_size else work, tuple(own), targets))
+        heat_map = folder / heat_map_name(source.label.name, to) if call.attention else None
+        size = source.size if call.original_size else work
+        jobs.append(Job(source, work, size, tuple(own), targets, heat_map))
     return jobs
+
+
+def _model_problems(call: TranslateCall, numbers: _Numbers, translator: Translator) -> list[Problem]:
+    """The flags that this model does not know."""
+    found = []
+    if call.attention and not translator.has_attention:
+        name = translator.bundle.config.model.name
+        hint = "Leave it out: only U-GAT-IT has attention, when trained with model.generator.cam."
+        found.append(Problem(f"--attention: this {name} model has no attention", hint))
+    fixed = translator.fixed_size
+    if fixed is not None and numbers.size is not None and numbers.size != min(fixed):
+        message = f"--size {call.size}: this model is tied to the size it was trained at, {fixed[0]}x{fixed[1]} px"
+        found.append(Problem(message, "Leave it out: pictures are scaled to it, and back with --original-size."))
+    return found
+
+
+def _fixed_size_notes(call: TranslateCall, translator: Translator | None) -> list[str]:
+    if translator is None or translator.fixed_size is None or call.original_size:
+        return []
+    height, width = translator.fixed_size
+    return [
+        f"this model knows {height}x{width} px alone (height x width): pictures of another shape were stretched to it; "
+        "--original-size gives them their own size and shape back"
+    ]
 
 
 def _target_problems(call: TranslateCall, jobs: Sequence[Job]) -> list[Problem]:
     inputs = {job.source.path.resolve() for job in jobs}
-    existing = [target for job in jobs for target in job.targets if target.exists()]
+    existing = [target for job in jobs for target in job.files if target.exists()]
     own = [target for target in existing if target.resolve() in inputs]
     if own:
         return [Problem(f"{own[0]}: is an input and would be written over", "Choose another folder with --out.")]

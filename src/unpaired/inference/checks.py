@@ -57,6 +57,26 @@ def check_sides(x: Tensor, multiple: int) -> None:
         )
 
 
+def check_fixed_size(x: Tensor, fixed_size: tuple[int, int] | None) -> None:
+    """Raise `UsageError` when the model is tied to `fixed_size` (height, width) and `x` has another."""
+    size = (x.shape[2], x.shape[3])
+    if fixed_size is not None and size != fixed_size:
+        raise UsageError(
+            f"pictures of {size[0]}x{size[1]} (height x width): this model is tied to the size it was trained at, "
+            f"{fixed_size[0]}x{fixed_size[1]}",
+            "Scale them to it; translate() does it by itself. Only U-GAT-IT's light model takes all sizes.",
+        )
+
+
+def check_has_codes(style_dim: int | None) -> None:
+    """Raise `UsageError` when the model has no content and style codes."""
+    if style_dim is None:
+        raise UsageError(
+            "this model has one answer a picture: it has no content and style codes",
+            "Use translate() or translate_tensor().",
+        )
+
+
 def codes_from(style: Tensor | np.ndarray[Any, Any] | Sequence[Any]) -> Tensor:
     """`style` as a float32 tensor. Raises `UsageError` when it does not hold numbers."""
     try:

@@ -20,6 +20,7 @@ from unpaired.inference.sizes import enlarged, resized
 from unpaired.inference.sources import Source
 from unpaired.inference.styles import Style
 from unpaired.inference.translator import Translator
+from unpaired.layers.heat_maps import overlaid
 from unpaired.models.base import Domain
 
 _WAITING_BATCHES = 2  # decoded ahead of the networks
@@ -28,13 +29,19 @@ _WAITING_RESULTS = 8  # translated and not saved yet: a bound on memory, results
 
 @dataclass(frozen=True)
 class Job:
-    """One picture, its styles and the file of each result."""
+    """One picture, its styles and the file of each result, and of its heat-map where one is wanted."""
 
     source: Source
     working_size: Size
     size: Size
     styles: tuple[Style, ...]
     targets: tuple[Path, ...]
+    heat_map: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that the job makes."""
+        return self.targets if self.heat_map is None else (*self.targets, self.heat_map)
 
 
 def run_jobs(
@@ -46,21 +53,21 @@ def run_jobs(
     record: Callable[[Job, Style], Record],
     on_progress: Callable[[int, int], None],
 ) -> None:
-    """Translate every job and write its results as PNG files. All jobs have as many styles.
+    """Translate every job and write its results as PNG files. All jobs have as many styles, and heat-maps or none.
 
     `on_progress` is told how many results were made, and of how many. Raises `UserError` when a picture has gone bad or
     a result cannot be written; the results before it stay.
     """
     batches = list(batches_of(jobs, batch_size, translator.max_pixels))
-    num_all, num_done = sum(len(job.targets) for job in jobs), 0
+    num_all, num_done = sum(len(job.files) for job in jobs), 0
     background = translator.bundle.config.data.background
     pool = ThreadPoolExecutor(num_cpus())
     try:
         saving: deque[Future[None]] = deque()
         for batch, x in _decoded(pool, batches, background):
-            for index, y in enumerate(translator.variants(x, to, _codes(batch))):
-                for job, picture in zip(batch, y.cpu(), strict=True):
-                    saving.append(pool.submit(_save, job, index, picture, record(job, job.styles[index])))
+            for files, pictures in _made(translator, batch, x, to):
+                for job, (index, path), picture in zip(batch, files, pictures, strict=True):
+                    saving.append(pool.submit(_save, job.size, picture, path, record(job, job.styles[index])))
                 num_done += len(batch)
                 on_progress(num_done, num_all)
                 while len(saving) > _WAITING_RESULTS:
@@ -69,6 +76,17 @@ def run_jobs(
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _made(
+    translator: Translator, batch: Sequence[Job], x: Tensor, to: Domain
+) -> Iterator[tuple[list[tuple[int, Path]], Tensor]]:
+    """For each style, then for the heat-maps: number of the style and file of each job, and pictures (N, 3, H, W)."""
+    for index, y in enumerate(translator.variants(x, to, _codes(batch))):
+        yield [(index, job.targets[index]) for job in batch], y.cpu()
+    files = [(0, job.heat_map) for job in batch if job.heat_map is not None]
+    if files:
+        yield files, overlaid(x, translator.attention(x, to=to).cpu())
 
 
 def batches_of(jobs: Sequence[Job], batch_size: int, max_pixels: int) -> Iterator[list[Job]]:
@@ -112,5 +130,5 @@ def _codes(batch: Sequence[Job]) -> Tensor | None:
     return torch.tensor(per_job, dtype=torch.float32).transpose(0, 1)
 
 
-def _save(job: Job, index: int, picture: Tensor, record: Record) -> None:
-    write_picture(enlarged(to_image(picture), job.size), job.targets[index], record)
+def _save(size: Size, picture: Tensor, path: Path, record: Record) -> None:
+    write_picture(enlarged(to_image(picture), size), path, record)

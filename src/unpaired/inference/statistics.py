@@ -1,9 +1,11 @@
 """Normalization with statistics that were measured elsewhere: what makes the tiles of a large picture fit together.
 
-Instance norm, AdaIN and layer norm use the mean and variance of the whole picture. A tile has others, so tiles that are
-translated one by one differ in colour. Both modes here replace these statistics while the networks run, from outside:
-the networks do not know of tiles. They work on torch's functions `instance_norm`, `batch_norm` (as AdaIN uses it),
-`group_norm` and `var_mean`; a norm that computes its statistics in another way would need its function added below.
+Instance norm, AdaIN, layer norm and AdaLIN use the mean and variance of the whole picture, U-GAT-IT's γ and β the mean
+of its features. A tile has others, so tiles that are translated one by one differ in colour. Both modes here replace
+these statistics while the networks run, from outside: the networks do not know of tiles. They work on torch's functions
+`instance_norm`, `batch_norm` (as AdaIN uses it), `group_norm`, `var_mean` and `adaptive_avg_pool2d` to one pixel, and
+on our `channel_moments`; what computes statistics in another way would need its function added below. (U-GAT-IT's
+attention pools the whole picture too, but only for its logits: the translation does not depend on them.)
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from unpaired.layers.adalin import channel_moments
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class _Statistics(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is torch.var_mean:
             return self._var_mean(*args, **kwargs)
+        if func is channel_moments:
+            return self._channel_moments(*args, **kwargs)
+        if func is functional.adaptive_avg_pool2d:
+            return self._averaged(*args, **kwargs)
         if func in (functional.instance_norm, functional.batch_norm, functional.group_norm):
             call = inspect.signature(func).bind(*args, **kwargs)
             call.apply_defaults()
@@ -73,6 +81,15 @@ class _Statistics(TorchFunctionMode):
         moments = self.moments(x.reshape(len(x), 1, -1))
         shape = (len(x), 1, 1, 1)
         return moments.variance.view(-1, 1, 1, 1).expand(shape), moments.mean.view(-1, 1, 1, 1).expand(shape)
+
+    def _channel_moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As `channel_moments`: mean and variance, (N, C) each."""
+        moments = self.moments(x.flatten(2))
+        return moments.mean[:, :, 0].expand(len(x), -1), moments.variance[:, :, 0].expand(len(x), -1)
+
+    def _averaged(self, x: Tensor, output_size: int) -> Tensor:
+        assert output_size == 1, f"pooling to {output_size} is not known here"
+        return self.moments(x.flatten(2)).mean[..., None].expand(len(x), -1, -1, -1).to(x.dtype)
 
 
 class JointStatistics(_Statistics):

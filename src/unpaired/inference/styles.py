@@ -40,6 +40,11 @@ def result_name(label: str, to: Domain, style: Style) -> str:
     return f"{label}-to-{to}-style{style.index:02d}-{style.name}.png"
 
 
+def heat_map_name(label: str, to: Domain) -> str:
+    """The file name of a picture's heat-map."""
+    return f"{label}-to-{to}-attention.png"
+
+
 def short_name(text: str) -> str:
     """`text` as a part of a file name: letters, digits and `_` only, at most 50 bytes."""
     return shortened(re.sub(r"\W+", "_", text), 50)

@@ -10,14 +10,25 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from unpaired.data.images import BadPicture, as_rgb, read_picture, to_image, to_tensor
 from unpaired.errors import UsageError, UserError
 from unpaired.inference.bundle import Bundle, open_model
-from unpaired.inference.checks import check_codes, check_domain, check_pictures, check_seed, check_sides, codes_from
+from unpaired.inference.checks import (
+    check_codes,
+    check_domain,
+    check_fixed_size,
+    check_has_codes,
+    check_pictures,
+    check_seed,
+    check_sides,
+    codes_from,
+)
 from unpaired.inference.devices import choose_device
-from unpaired.inference.sizes import cropped, enlarged, limited, padded, resized, working_size
+from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, resized, working_size
 from unpaired.inference.tiles import translate_in_tiles
+from unpaired.layers.heat_maps import stretched
 from unpaired.models.base import Domain, TranslationNetworks, other
 
 MAX_PIXELS = 1024 * 1024
@@ -41,7 +52,8 @@ class Translator:
     """Translates pictures between the two domains of one trained model.
 
     Tensors of pictures are (N, 3, H, W) float32 in [-1, 1]; style codes are (N, style_dim). Results are on `device`.
-    Pictures of more than `max_pixels` pixels are translated in tiles, so that memory stays bounded.
+    Pictures of more than `max_pixels` pixels are translated in tiles, so that memory stays bounded; models with a
+    `fixed_size`, such as the full U-GAT-IT, take no others.
     """
 
     def __init__(self, bundle: Bundle, *, device: str = "auto", max_pixels: int = MAX_PIXELS) -> None:
@@ -54,6 +66,16 @@ class Translator:
     def style_dim(self) -> int | None:
         """How many numbers a style code has; None when the model has one answer a picture."""
         return self.networks.style_dim
+
+    @property
+    def fixed_size(self) -> Size | None:
+        """The only height and width that the model knows; None when it takes all."""
+        return self.networks.fixed_size
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model can say where it looks."""
+        return self.networks.has_attention
 
     def translate(
         self,
@@ -72,13 +94,14 @@ class Translator:
         a list), or codes (style_dim,) or (styles, style_dim). A seed's first styles are the same for any number.
 
         The networks work on pictures whose shorter side is that of training, or `size` pixels ("original": the
-        picture's own). The results have that size, or with `original_size` that of `image`. Raises `UserError`.
+        picture's own). The results have that size, or with `original_size` that of `image`. A model with a
+        `fixed_size` works at that one: pictures of another shape are stretched to it. Raises `UserError`.
         """
         check_domain(to)
         picture = self.open_picture(image)
         codes = self._codes(to, num_styles, style, seed)
         own_size = (picture.height, picture.width)
-        x = to_tensor(resized(picture, working_size(own_size, self.working_side(size))))[None]
+        x = to_tensor(resized(picture, self.working_size(own_size, size)))[None]
         images = [to_image(y[0]) for y in self.variants(x, to, codes)]
         return [enlarged(result, own_size) for result in images] if original_size else images
 
@@ -108,6 +131,19 @@ class Translator:
             raise UsageError(f"size {size!r}: is not allowed", 'It takes a number of pixels, 1 or more, or "original".')
         return size
 
+    def working_size(self, own_size: Size, size: int | Literal["original"] | None = None) -> Size:
+        """The size to work at for a picture of `own_size`: see `translate`. Raises `UsageError`."""
+        side = self.working_side(size)
+        if self.fixed_size is None:
+            return working_size(own_size, side)
+        if size is not None and side != min(self.fixed_size):
+            height, width = self.fixed_size
+            raise UsageError(
+                f"size {size!r}: this model is tied to the size it was trained at, {height}x{width} px",
+                "Leave the size out: pictures are scaled to it. Only U-GAT-IT's light model takes all sizes.",
+            )
+        return self.fixed_size
+
     def draw_styles(self, num_styles: int, seed: int) -> Tensor:
         """`num_styles` style codes from N(0, I), the same for a seed on every device: (num_styles, style_dim)."""
         if self.style_dim is None:
@@ -131,6 +167,8 @@ class Translator:
         `codes` are (styles, style_dim) for all pictures, or (styles, N, style_dim); None for a model without styles.
         """
         check_pictures(x)
+        if codes is not None:
+            check_has_codes(self.style_dim)
         if codes is None or x.shape[2] * x.shape[3] > self.max_pixels:
             for code in [None] if codes is None else codes:
                 yield self.translate_tensor(x, to=to, style=code)
@@ -143,13 +181,15 @@ class Translator:
     def translate_tensor(self, x: Tensor, *, to: Domain, style: Codes | None = None, seed: int | None = None) -> Tensor:
         """The pictures `x` translated to domain `to`, of the same shape, whatever their height and width.
 
+        Models with a `fixed_size` take that one alone.
         `style` is a code for each picture or one for all; None draws one for each (from `seed`, or at random).
         """
         check_domain(to)
         check_pictures(x)
+        check_fixed_size(x, self.fixed_size)
         codes = self._codes_of_batch(len(x), style, seed)
         wide = self._padded(x)
-        if x.shape[2] * x.shape[3] <= self.max_pixels:
+        if x.shape[2] * x.shape[3] <= self.max_pixels or self.fixed_size is not None:
             return cropped(self.networks.translate(wide.to(self.device), to, codes), (x.shape[2], x.shape[3]))
         tiled = [
             translate_in_tiles(
@@ -165,8 +205,35 @@ class Translator:
         return cropped(torch.cat(tiled), (x.shape[2], x.shape[3])).to(self.device)
 
     @torch.inference_mode()
+    def attention(self, x: Tensor, *, to: Domain) -> Tensor:
+        """Where the translation of the pictures `x` to domain `to` looks: (N, 1, H/4, W/4), rounded up, in [0, 1].
+
+        Stretched picture by picture: 0 is the least and 1 the most of each; all 0 where it looks everywhere alike.
+        Pictures of more than `max_pixels` pixels are looked at reduced. Raises `UsageError` for models without.
+        """
+        check_domain(to)
+        check_pictures(x)
+        check_fixed_size(x, self.fixed_size)
+        if not self.has_attention:
+            raise UsageError(
+                f"this {self.bundle.config.model.name} model has no attention",
+                "U-GAT-IT has, when it was trained with model.generator.cam.",
+            )
+        multiple = self.networks.size_multiple
+        map_size = (-(-x.shape[2] // multiple), -(-x.shape[3] // multiple))
+        if self.fixed_size is None and x.shape[2] * x.shape[3] > self.max_pixels:
+            seen = limited((x.shape[2], x.shape[3]), self.max_pixels)
+            x = interpolate(x, size=seen, mode="bilinear", antialias=True, align_corners=False)
+        heat = self.networks.attention(self._padded(x).to(self.device), to)
+        heat = cropped(heat, (-(-x.shape[2] // multiple), -(-x.shape[3] // multiple)))
+        if heat.shape[2:] != map_size:
+            heat = interpolate(heat, size=map_size, mode="bilinear", align_corners=False)
+        return stretched(heat)
+
+    @torch.inference_mode()
     def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
         """The content codes of the pictures `x` of `domain`. Their sides have to be multiples of the networks'."""
+        check_has_codes(self.style_dim)
         check_domain(domain)
         check_pictures(x)
         check_sides(x, self.networks.size_multiple)
@@ -175,6 +242,7 @@ class Translator:
     @torch.inference_mode()
     def encode_style(self, x: Tensor, domain: Domain) -> Tensor:
         """The style codes of the pictures `x` of `domain`, of any size: (N, style_dim)."""
+        check_has_codes(self.style_dim)
         check_domain(domain)
         check_pictures(x)
         wide = padded(x, self.networks.size_multiple, _SMALLEST_FOR_STYLE)
@@ -183,6 +251,7 @@ class Translator:
     @torch.inference_mode()
     def decode(self, content: Tensor, style: Codes, domain: Domain) -> Tensor:
         """Pictures of `domain` from `content` and a style code for each or one for all: (N, 3, H, W) in [-1, 1]."""
+        check_has_codes(self.style_dim)
         check_domain(domain)
         codes = check_codes(codes_from(style), self.style_dim, len(content))
         return self.networks.decode(content.to(self.device), codes.to(self.device), domain)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
@@ -36,8 +37,19 @@ class Moments:
     @classmethod
     def of(cls, x: Tensor) -> Moments:
         """The moments of `x` (N, C, H, W). Keeps `x` itself for the backward pass, whatever its type."""
-        mean, variance = _MeanAndVariance.apply(x)
-        return cls(mean, variance, x.shape[2] * x.shape[3])
+        return cls(*channel_moments(x), x.shape[2] * x.shape[3])
+
+
+def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel of each picture in `x` (N, C, H, W): (N, C) each, float32 or better.
+
+    May be replaced from outside by a `TorchFunctionMode`, as torch's own norms may.
+    """
+    if has_torch_function_unary(x):
+        mean, variance = handle_torch_function(channel_moments, (x,), x)
+        return mean, variance
+    mean, variance = _MeanAndVariance.apply(x)
+    return mean, variance
 
 
 class _MeanAndVariance(torch.autograd.Function):

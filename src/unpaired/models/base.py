@@ -78,12 +78,14 @@ class Grid:
 class TranslationNetworks(Protocol):
     """The generators of both directions as translation uses them. Implemented by a module of each model.
 
-    All pictures are (N, 3, H, W) in [-1, 1], with sides that are multiples of `size_multiple`.
+    All pictures are (N, 3, H, W) in [-1, 1], with sides that are multiples of `size_multiple`; where there is a
+    `fixed_size` (height, width), of that size alone.
     `style_dim` is None for models with one answer a picture: these have no codes, only `translate`.
     """
 
     style_dim: int | None
     size_multiple: int
+    fixed_size: tuple[int, int] | None
     has_attention: bool
 
     def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:

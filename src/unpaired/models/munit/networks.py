@@ -153,6 +153,7 @@ class MunitGenerators(nn.Module):
         self.b = AutoEncoder(config.generator)
         self.style_dim: int | None = config.generator.style_dim
         self.size_multiple = config.size_multiple
+        self.fixed_size: tuple[int, int] | None = None
         self.has_attention = False
 
     def of(self, domain: Domain) -> AutoEncoder:

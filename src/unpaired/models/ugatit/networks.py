@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import adaptive_avg_pool2d, relu
 
 from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.cam import CamAttention
@@ -102,7 +102,7 @@ class Modulation(nn.Module):
 
     def forward(self, features: Tensor) -> Affine:
         """(N, C, h, w) → γ and β, each (N, C)."""
-        flat = features.mean(dim=(2, 3)) if self.light else features.flatten(1)
+        flat = (adaptive_avg_pool2d(features, 1) if self.light else features).flatten(1)
         hidden = relu(self.hidden2(relu(self.hidden1(flat))))
         return self.gamma(hidden), self.beta(hidden)
 
@@ -200,6 +200,7 @@ class UgatitGenerators(nn.Module):
         self.style_dim: int | None = None
         self.size_multiple = config.size_multiple
         self.has_attention = config.generator.cam
+        self.fixed_size = None if self.to_a.modulation is None else config.generator.size
 
     def into(self, domain: Domain) -> Generator:
         """The translator into `domain`."""

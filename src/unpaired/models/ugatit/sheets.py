@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unpaired.layers.heat_maps import overlaid
 from unpaired.models.base import DOMAINS, Batch, Domain, Grid, other
-from unpaired.models.heat_maps import overlaid
 from unpaired.models.ugatit.networks import UgatitGenerators
 
 NUM_INPUTS_A_ROW = 8
