@@ -73,10 +73,8 @@ def test_a_gradient_that_is_not_finite_stops_before_the_optimizer(config, batch)
 def test_discriminators_get_no_gradient_from_the_generator_update(config, batch):
     state = TrainState(config, Engine("cpu"))
     train_step(state, batch)
-    after_d_update = [p.grad.clone() for p in state.method.discriminators.parameters()]
     assert not any(p.requires_grad for p in state.method.discriminators.parameters())
-    assert gradient_norm(state.method.discriminators.parameters()) > 0
-    assert all(g.isfinite().all() for g in after_d_update)
+    assert all(p.grad is None for p in state.method.discriminators.parameters())
 
 
 def test_the_noise_of_a_step_depends_on_the_step_and_not_on_what_was_drawn_before(config, batch):

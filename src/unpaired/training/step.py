@@ -33,10 +33,12 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     rates = state.set_learning_rates()
     method = state.method
     method.discriminators.requires_grad_(True)
+    _free_gradients(*state.optimizers.values())
     with state.engine.autocast():
         outputs = method.generate(state.generators, batch, rng, state.step)
         d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)
     values = _update(state, "discriminator", Terms(d_terms), method.weights(state.step))
+    _free_gradients(state.optimizers["discriminators"])
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
         g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch))
@@ -50,6 +52,12 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
 
 
+def _free_gradients(*optimizers: torch.optim.Optimizer) -> None:
+    """Forget gradients as soon as they are used: they take as much memory as the weights."""
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+
+
 def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, float]) -> dict[str, float]:
     """Back-propagate the weighted sum of `terms` and move the networks of `which`, unless something is not finite."""
     total = torch.stack([weights[name] * term for name, term in terms.losses.items()]).sum()
@@ -61,7 +69,6 @@ def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, f
     _check_finite({name: value for name, value in values.items() if "/" in name}, state.step)
     values |= _observations(state, terms.observed)
     optimizer, network = state.optimizers[f"{which}s"], state.networks[f"{which}s"]
-    optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
     values[f"grad_norm_{which}"] = gradient_norm(network.parameters())
     _check_finite({f"the gradient of loss_{which}": values[f"grad_norm_{which}"]}, state.step)

@@ -19,6 +19,7 @@ from unpaired.layers.cam import CamAttention
 from unpaired.layers.pending import Padding, Pending, PendingConv2d
 from unpaired.layers.recompute import recomputed
 from unpaired.layers.spectral import SpectralConv2d
+from unpaired.layers.wide_linear import WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs
 from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
@@ -95,7 +96,7 @@ class Modulation(nn.Module):
     def __init__(self, config: GeneratorConfig, channels: int, *, bias: bool) -> None:
         super().__init__()
         self.light = config.light
-        self.hidden1 = nn.Linear(channels * _num_positions(config), channels, bias=bias)
+        self.hidden1 = WideLinear(channels * _num_positions(config), channels, bias=bias)
         self.hidden2 = nn.Linear(channels, channels, bias=bias)
         self.gamma = nn.Linear(channels, channels, bias=bias)
         self.beta = nn.Linear(channels, channels, bias=bias)
