@@ -5,7 +5,7 @@ python benchmarks/faces/measure.py DATA_DIR NAME=MODEL... --out DIR
 DATA_DIR has testA with the photographs (and its box file: `unpaired data faces DATA_DIR/testA`) and testB, trainB with
 the drawings. A MODEL is a run folder, one of its snapshots or a bundle. Identity is measured with dlib's network, which
 no training here has seen, and with FaceNet, which the face loss uses. How close the translations are to real drawings
-is the kernel distance (x1000) of HED-VGG16's relu4_3, averaged over the picture, to the drawings that were trained on.
+is the kernel distance (x1000) of HED-VGG16's relu4_3, averaged over the picture and scaled to a mean square of 1, to the drawings that were trained on.
 """
 
 from __future__ import annotations
@@ -96,8 +96,9 @@ def translations(model: str, pictures: Sequence[Tensor]) -> list[Tensor]:
 
 @torch.no_grad()
 def features_of(network: Vgg16Features, pictures: Sequence[Tensor]) -> Tensor:
-    """(N, 512): what the network sees in each picture, averaged over it."""
-    return torch.cat([network(x[None], layers=(LAYER,))[LAYER].mean(dim=(2, 3)) for x in pictures])
+    """(N, 512): what the network sees in each picture, averaged over it, with a mean square of 1."""
+    means = torch.cat([network(x[None], layers=(LAYER,))[LAYER].mean(dim=(2, 3)) for x in pictures])
+    return torch.nn.functional.normalize(means) * means.shape[1] ** 0.5
 
 
 def identities(photographs: Photographs, translated: Sequence[Tensor]) -> list[Identity]:
