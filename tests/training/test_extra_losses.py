@@ -140,7 +140,8 @@ class TestCalls:
     def test_a_direction_that_is_off_needs_no_boxes(self, call, tmp_path):
         self.boxes(tmp_path / "a", num_faces=3)
         base = call(face_weight="5")
-        job = prepare(TrainCall(**{**vars(base), "sets": (*base.sets,), "flags": (*base.flags, *off("weight_ba"))}))
+        job = prepare(TrainCall(**{**vars(base), "sets": (*base.sets, "losses.face.weight_ba=0")}))
+        assert job.config.losses.face == FaceConfig(weight_ab=5.0, weight_ba=0.0)
         assert job.folders.faces_b is None
 
     def test_no_face_at_all_is_a_problem(self, call, tmp_path):
@@ -166,9 +167,3 @@ class TestCalls:
         text = str(caught.value)
         assert "unpaired weights get facenet-vggface2" in text
         assert "unpaired data faces" in text
-
-
-def off(weight: str):
-    from unpaired.config import Override
-
-    return (Override(f"losses.face.{weight}", 0.0, "test"),)

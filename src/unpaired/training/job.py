@@ -49,6 +49,13 @@ class TrainCall:
     resume: Path | None = None
     init: Path | None = None
 
+    @property
+    def overriding_flags(self) -> list[Override]:
+        """The flags. One that is short for several settings gives way where `--set` names one of these."""
+        named = {text.partition("=")[0].strip() for text in self.sets}
+        short = {f"--{name}" for name, paths in _FLAGS.items() if len(paths) > 1}
+        return [flag for flag in self.flags if flag.source not in short or flag.path not in named]
+
 
 @dataclass(frozen=True)
 class Job:
@@ -90,7 +97,7 @@ def _prepare_new(call: TrainCall) -> Job:
     from unpaired.training.runs import plan_folder
 
     located, folder_problems = _locate(call.folders)
-    overrides, found = overrides_of(file=call.config_file, sets=call.sets, flags=[*call.flags, *located])
+    overrides, found = overrides_of(file=call.config_file, sets=call.sets, flags=[*call.overriding_flags, *located])
     base, problems = _base(call, overrides)
     config, problems = override(base, overrides, [*problems, *folder_problems, *found])
     if not folder_problems:
@@ -121,7 +128,7 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     located, problems = _locate(call.folders) if call.folders else ([], [])
     problems += _not_with_resume(call)
     model = [Override(MODEL_NAME, call.model, "--model")] if call.model else []
-    overrides, found = overrides_of(sets=call.sets, flags=[*model, *call.flags, *located])
+    overrides, found = overrides_of(sets=call.sets, flags=[*model, *call.overriding_flags, *located])
     config, problems = override(saved, overrides, [*problems, *found])
     problems += _forbidden_changes(saved, config, overrides)
     folders = _open(config, problems)
