@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from unpaired import tensorfile
+from unpaired.data.faces import Face, PictureFaces, write_faces
 
 USAGE, FAILED = 2, 1
 
@@ -116,7 +117,33 @@ def renamed_folder() -> None:
     Path("discs2rings/trainA").rename("discs2rings/train_A")
 
 
+def faces_of(folder: str) -> None:
+    """A box file that takes each picture of `folder` as a face."""
+    paths = sorted(Path(folder).glob("*.png"))
+    write_faces(
+        Path(folder), "test", {p: PictureFaces((40, 40), p.stat().st_size, (Face((0, 0, 40, 40), 1.0),)) for p in paths}
+    )
+
+
+def faces_of_other_pictures() -> None:
+    faces_of("discs2rings/trainB")
+    Path("discs2rings/trainB/faces.json").rename("discs2rings/trainA/faces.json")
+
+
+def torn_faces() -> None:
+    faces_of("discs2rings/trainA")
+    path = Path("discs2rings/trainA/faces.json")
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def nobodys_faces() -> None:
+    paths = sorted(Path("discs2rings/trainA").glob("*.png"))
+    records = {path: PictureFaces((40, 40), path.stat().st_size, ()) for path in paths}
+    write_faces(Path("discs2rings/trainA"), "test", records)
+
+
 TRAIN = ("train", "discs2rings", "--config", "tiny.yaml")
+WITH_FACES = (*TRAIN, "--face-weight", "1", "--set", "losses.face.weight_ba=0")
 TRANSLATE = ("translate", "trained", "discs2rings/testA/00.png", "--to", "b")
 
 MISTAKES = [
@@ -277,6 +304,33 @@ MISTAKES = [
     Mistake("bundle of nothing", ("bundle", "absent", "--out", "bundle"), ("absent",), ""),
     Mistake("split of nothing", ("data", "split", "absent", "new"), ("absent",), ""),
     Mistake("split into a full folder", ("data", "split", "discs2rings/trainA", "trained"), ("trained",), ""),
+    Mistake(
+        "faces where there are none",
+        ("data", "faces", "discs2rings/trainA"),
+        ("discs2rings/trainA", "no face found in any of 6 pictures"),
+        "--whole",
+        code=FAILED,
+    ),
+    Mistake(
+        "faces in an empty folder", ("data", "faces", "empty"), ("empty", "no pictures"), ".png", spoiling(empty_folder)
+    ),
+    Mistake("faces of nothing", ("data", "faces", "discs2ring"), ("discs2ring", "no such"), 'mean "discs2rings"?'),
+    Mistake(
+        "sheet among the pictures",
+        ("data", "faces", "discs2rings/trainA", "--sheet", "discs2rings/trainA/faces.png"),
+        ("--sheet discs2rings/trainA/faces.png", "among the pictures"),
+        "--sheet",
+    ),
+    Mistake("training without boxes", WITH_FACES, ("trainA", "no faces.json"), "unpaired data faces"),
+    Mistake(
+        "boxes of another data set",
+        WITH_FACES,
+        ("trainA/faces.json", "made for other pictures"),
+        "unpaired data faces",
+        spoiling(faces_of_other_pictures),
+    ),
+    Mistake("torn boxes", WITH_FACES, ("trainA/faces.json", "torn"), "unpaired data faces", spoiling(torn_faces)),
+    Mistake("boxes without a face", WITH_FACES, ("trainA/faces.json", "no face"), "--whole", spoiling(nobodys_faces)),
     Mistake("edges of nothing", ("data", "edges", "absent", "new"), ("absent",), ""),
     Mistake("check of nothing", ("data", "check", "absent"), ("absent",), ""),
     Mistake("demo with a wrong value", ("demo", "--steps", "few"), ("--steps", "'few'"), "int >= 1"),

@@ -24,9 +24,12 @@ from unpaired import tensorfile
 from unpaired.cli.app import COMMANDS, build_app, main
 from unpaired.config import RunConfig, compose, load, to_yaml
 from unpaired.config_fields import fields_of
+from unpaired.faces import embedder
 from unpaired.presets import PRESETS
 from unpaired.pretrained.catalogue import NETWORKS
 from unpaired.pretrained.sources import NpmPackage, Wheel
+
+DrawFace = Callable[..., Image.Image]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -75,8 +78,16 @@ def name_of(page: Path) -> str:
 
 
 @pytest.fixture
-def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the pages speak of: cats, dogs, an unfinished run, a reference checkpoint with its config."""
+def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_face: DrawFace) -> Path:
+    """The folder that the pages speak of: cats, dogs, people and cartoons, an unfinished run, a reference checkpoint.
+
+    A face network that does not install as a package is stood in for by one that does.
+    """
+    for part, seeds in (("trainA", range(4)), ("trainB", range(10, 13)), ("testA", (0, 3, 4)), ("testB", (1, 9))):
+        (tmp_path / "selfie2toon" / part).mkdir(parents=True)
+        for seed in seeds:
+            draw_face(seed).save(tmp_path / "selfie2toon" / part / f"{seed:02d}.png")
+    monkeypatch.setattr(embedder, "load_embedder", lambda _, load=embedder.load_embedder: load("facenet-casia"))
     shutil.copytree(trained_once.parent / "discs2rings" / "trainA", tmp_path / "cats")
     shutil.copytree(trained_once.parent / "discs2rings" / "trainB", tmp_path / "dogs")
     for animal in ("cat", "dog"):
