@@ -62,7 +62,7 @@ def faces(draw: st.DrawFn) -> Face:
 @given(st.lists(faces(), max_size=4), st.text(min_size=1, max_size=12))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, drawn: list[Face], detector: str) -> None:
     folder = tmp_path_factory.mktemp("faces")
-    path = folder / 'a "name" – with é.png'
+    path = folder / "a 'name' – with é.png"
     path.write_bytes(b"12345")
     written = PictureFaces((30, 40), 5, tuple(drawn))
     target = write_faces(folder, detector, {path: written})
