@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from unpaired.errors import Problem
+from unpaired.training.memory import give_back_large_blocks
 
 
 def device_problem(device: str) -> Problem | None:
@@ -30,6 +31,8 @@ class Engine:
         self.world_size: int = self._accelerator.num_processes
         self.is_main: bool = self._accelerator.is_main_process
         self.precision = self._choose(precision)
+        if self.device.type == "cpu":
+            give_back_large_blocks()
 
     def _choose(self, precision: str) -> str:
         if precision != "auto":

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
+from unpaired.models.ugatit.method import Ugatit
+from unpaired.models.ugatit.networks import Discriminator, UgatitGenerators
+
+TINY = UgatitConfig(
+    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
+    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
+)
+
+
+def count(module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def generators(**changes) -> UgatitGenerators:
+    torch.manual_seed(0)
+    return UgatitGenerators(replace(TINY, generator=replace(TINY.generator, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("layers", "light", "expected"),
+    [
+        ("pytorch", False, 278_959_808),
+        ("pytorch", True, 10_589_888),
+        ("tensorflow", False, 278_970_308),
+        ("tensorflow", True, 10_600_388),
+    ],
+)
+def test_generators_have_as_many_parameters_as_the_official_ones(layers, light, expected):
+    config = UgatitConfig(layers=layers, generator=GeneratorConfig(light=light)).at_size((256, 256))
+    with torch.device("meta"):
+        assert count(Ugatit(config).generators.to_a) == expected
+
+
+def test_discriminators_have_as_many_parameters_as_the_official_ones():
+    with torch.device("meta"):
+        discriminators = Ugatit(UgatitConfig(generator=GeneratorConfig(light=True))).discriminators
+    assert count(discriminators.global_a) == count(discriminators.global_b) == 53_130_176
+    assert count(discriminators.local_a) == 3_290_560
+    assert count(discriminators) == 112_841_472
+
+
+@pytest.mark.parametrize(("layers", "expected"), [("pytorch", [6, 30]), ("tensorflow", [8, 32])])
+def test_score_maps_of_both_codes(layers, expected):
+    config = UgatitConfig(layers=layers, discriminator=DiscriminatorConfig(dim=2))
+    found = [Discriminator(config, num)(torch.zeros(1, 3, 256, 256))[""].shape for num in (7, 5)]
+    assert [tuple(shape) for shape in found] == [(1, 1, side, side) for side in expected]
+
+
+@pytest.mark.parametrize("size", [(16, 16), (20, 36), (64, 48)])
+def test_the_light_model_takes_any_multiple_of_four(size):
+    networks = generators()
+    x = torch.rand(2, 3, *size) * 2 - 1
+    picture, logits = networks.to_b(x)
+    assert picture.shape == x.shape
+    assert picture.abs().max() <= 1
+    assert logits.shape == (2, 2)
+    assert networks.attention(x, "a").shape == (2, 1, size[0] // 4, size[1] // 4)
+    assert networks.attention(x, "a").min() >= 0
+
+
+def test_the_full_model_takes_its_own_size_alone():
+    networks = generators(light=False, size=(32, 24))
+    assert networks.fixed_size == (32, 24)
+    assert networks.translate(torch.zeros(1, 3, 32, 24), "b", None).shape == (1, 3, 32, 24)
+    with pytest.raises(RuntimeError, match="shapes"):
+        networks.translate(torch.zeros(1, 3, 32, 32), "b", None)
+
+
+@pytest.mark.parametrize("norm", ["adalin", "adain", "instance", "layer", "group"])
+@pytest.mark.parametrize("cam", [True, False])
+@pytest.mark.parametrize("layers", ["pytorch", "tensorflow"])
+def test_every_ablation_translates_and_all_its_parameters_get_a_gradient(norm, cam, layers):
+    torch.manual_seed(0)
+    config = replace(TINY, layers=layers, generator=replace(TINY.generator, norm=norm, cam=cam))
+    networks = UgatitGenerators(config)
+    outputs = networks(*(torch.rand(1, 3, 24, 24) * 2 - 1 for _ in "ab"), True, True)
+    total = sum(t.square().sum() for t in vars(outputs).values() if t is not None)
+    total.backward()
+    assert [name for name, parameter in networks.named_parameters() if parameter.grad is None] == []
+    assert networks.has_attention is (outputs.cam_ab is not None) is cam
+
+
+def test_norms_without_gamma_and_beta_tie_the_full_model_to_no_size():
+    networks = generators(light=False, size=(32, 32), norm="group")
+    assert networks.fixed_size is None
+    assert networks.translate(torch.zeros(1, 3, 20, 24), "a", None).shape == (1, 3, 20, 24)
+
+
+def test_pictures_translated_together_come_out_as_alone():
+    networks = generators().eval()
+    x_a, x_b = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1
+    outputs = networks(x_a, x_b, True, True)
+    with torch.no_grad():
+        alone = {
+            "x_ab": networks.translate(x_a, "b", None),
+            "x_ba": networks.translate(x_b, "a", None),
+            "x_aa": networks.translate(x_a, "a", None),
+            "x_bb": networks.translate(x_b, "b", None),
+            "x_aba": networks.translate(outputs.x_ab, "a", None),
+            "x_bab": networks.translate(outputs.x_ba, "b", None),
+        }
+    for name, expected in alone.items():
+        assert torch.allclose(getattr(outputs, name), expected, atol=1e-5), name
+    assert torch.allclose(outputs.cam_bb, networks.to_b(x_b)[1], atol=1e-5)
+
+
+def test_what_no_term_needs_is_not_computed():
+    outputs = generators()(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), False, False)
+    assert outputs.x_aba is outputs.x_bab is outputs.x_aa is outputs.x_bb is outputs.cam_aa is None
+    assert outputs.cam_ab is not None
+
+
+def test_raw_and_normalized_attention_of_a_discriminator_differ():
+    x = torch.rand(1, 3, 32, 32)
+    scores = []
+    for cam_weight in ("raw", "normalized"):
+        torch.manual_seed(0)
+        config = replace(TINY, discriminator=replace(TINY.discriminator, cam_weight=cam_weight))
+        scores.append(Discriminator(config, 4).eval()(x))
+    assert torch.equal(scores[0]["_cam"], scores[1]["_cam"])
+    assert not torch.allclose(scores[0][""], scores[1][""])
+
+
+def test_a_discriminator_without_attention_has_one_score():
+    config = replace(TINY, discriminator=replace(TINY.discriminator, cam=False))
+    assert set(Discriminator(config, 4)(torch.zeros(1, 3, 32, 32))) == {""}
