@@ -5,13 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from unpaired import tensorfile
+from unpaired.data.images import to_image, to_tensor
 from unpaired.errors import UserError
 from unpaired.inference import jobs
+from unpaired.inference.bundle import Bundle, write_bundle
+from unpaired.inference.facts import FORMAT, BundleConfig, DomainNames, PicturesConfig
 from unpaired.inference.records import read_record
 from unpaired.inference.translator import Translator, load
+from unpaired.layers.heat_maps import overlaid
+from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
+from unpaired.models.ugatit.method import Ugatit
 
 NAME = "cat-to-b-style{:02d}-seed{}.png"
 
@@ -299,6 +306,88 @@ class TestModelsWithoutStyles:
         assert called.code == 2
         assert called.num_errors == 2
         assert "--style: this model has one answer" in called.err
+
+
+class TestUgatit:
+    """Its pictures of attention, and the full model's one size."""
+
+    @pytest.fixture
+    def call(self, unpaired, draw, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        draw("cats/wide.png", size=(60, 36)), draw("cats/deep/small.png", size=(40, 32))
+
+        def call(*arguments, **generator):
+            bundle = Path("full" if "size" in generator else "light")
+            if not bundle.exists():
+                write_bundle(drawn_ugatit(**generator), bundle)
+            return unpaired("translate", bundle, "cats", "--to", "b", "--device", "cpu", *arguments)
+
+        return call
+
+    def test_attention_lies_beside_the_results(self, call):
+        called = done(call("--attention", "--original-size"))
+        assert "Wrote 2 pictures (2 inputs) to translations" in called.out
+        assert "where the model looks" in called.out
+        assert results() == [
+            "deep/small-to-b-attention.png", "deep/small-to-b.png", "wide-to-b-attention.png", "wide-to-b.png"
+        ]  # fmt: skip
+        with Image.open("translations/wide-to-b-attention.png") as image:
+            assert image.size == (60, 36)
+        translator = load("light", device="cpu")
+        x = to_tensor(Image.open("cats/deep/small.png").convert("RGB"))[None]
+        expected = to_image(overlaid(x, translator.attention(x, to="b"))[0])
+        assert pixels("translations/deep/small-to-b-attention.png") == expected.tobytes()
+
+    def test_pictures_of_attention_are_not_written_over(self, call):
+        Path("translations").mkdir()
+        Path("translations/wide-to-b-attention.png").write_bytes(b"mine")
+        assert "wide-to-b-attention.png: exists already" in call("--attention").err
+        done(call())
+
+    def test_models_without_attention(self, call, translate, cat):
+        called = translate(cat, "--to", "b", "--attention")
+        assert called.code == 2
+        assert "--attention: this munit model has no attention" in called.err
+        assert "--attention: this ugatit model has no attention" in call("--attention", cam=False).err
+
+    def test_the_full_model_works_at_its_own_size(self, call):
+        called = done(call(light=False, size=(32, 32)))
+        assert "note: this model knows 32x32 px alone" in called.out
+        with Image.open("translations/wide-to-b.png") as image:
+            assert image.size == (32, 32)
+        called = done(call("--original-size", "--out", "scaled", "--attention", light=False, size=(32, 32)))
+        assert "note" not in called.out
+        for name in ("wide-to-b.png", "wide-to-b-attention.png"):
+            with Image.open(Path("scaled", name)) as image:
+                assert image.size == (60, 36)
+
+    @pytest.mark.parametrize("size", ["48", "original"])
+    def test_the_full_model_at_another_size(self, call, size):
+        called = call("--size", size, light=False, size=(32, 32))
+        assert called.code == 2
+        assert called.num_errors == 1
+        assert f"--size {size}: this model is tied to the size it was trained at, 32x32 px" in called.err
+        done(call("--size", "32", light=False, size=(32, 32)))
+
+
+def drawn_ugatit(**generator) -> Bundle:
+    """A tiny U-GAT-IT with drawn weights; `generator` are changes of its config."""
+    model = UgatitConfig(
+        generator=GeneratorConfig(**{"light": True, "dim": 4, "num_res_blocks": 1, **generator}),
+        discriminator=DiscriminatorConfig(dim=4, num_layers_global=3, num_layers_local=3),
+    )
+    method = Ugatit(model)
+    method.initialize(torch.Generator().manual_seed(0))
+    facts = BundleConfig(
+        format=FORMAT,
+        model=model,
+        data=PicturesConfig(size=(32, 32), resize="stretch", background=(255, 255, 255)),
+        weights="raw",
+        domains=DomainNames(a="selfies", b="cartoons"),
+        source="drawn",
+        versions={},
+    )
+    return Bundle(facts, method.generators.state_dict())
 
 
 class TestFailures:

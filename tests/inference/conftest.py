@@ -13,9 +13,15 @@ from torch import Tensor
 
 from unpaired import tensorfile
 from unpaired.config import DataConfig, RunConfig, to_dict, to_yaml
+from unpaired.inference.bundle import Bundle
+from unpaired.inference.facts import FORMAT, BundleConfig, DomainNames, PicturesConfig
 from unpaired.inference.translator import Translator, load
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
 from unpaired.models.munit.method import Munit
+from unpaired.models.ugatit.config import DiscriminatorConfig as UgatitDiscriminatorConfig
+from unpaired.models.ugatit.config import GeneratorConfig as UgatitGeneratorConfig
+from unpaired.models.ugatit.config import UgatitConfig
+from unpaired.models.ugatit.method import Ugatit
 
 TINY = RunConfig(
     data=DataConfig(a="data/cats", b="data/dogs", size=(32, 32)),
@@ -91,3 +97,41 @@ def picture() -> Callable[..., Image.Image]:
         return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
     return make
+
+
+def ugatit_bundle(**generator: object) -> Bundle:
+    """A tiny U-GAT-IT with drawn weights; `generator` are changes of its config."""
+    model = UgatitConfig(
+        generator=UgatitGeneratorConfig(**{"light": True, "dim": 4, "num_res_blocks": 1, **generator}),  # type: ignore[arg-type]
+        discriminator=UgatitDiscriminatorConfig(dim=4, num_layers_global=3, num_layers_local=3),
+    )
+    method = Ugatit(model)
+    method.initialize(torch.Generator().manual_seed(0))
+    facts = BundleConfig(
+        format=FORMAT,
+        model=model,
+        data=PicturesConfig(size=(32, 32), resize="stretch", background=(255, 255, 255)),
+        weights="raw",
+        domains=DomainNames(a="selfies", b="cartoons"),
+        source="drawn",
+        versions=VERSIONS,
+    )
+    return Bundle(facts, method.generators.state_dict())
+
+
+@pytest.fixture(scope="session")
+def attentive() -> Translator:
+    """A light U-GAT-IT."""
+    return Translator(ugatit_bundle(), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def of_one_size() -> Translator:
+    """A full U-GAT-IT, tied to 32x24 pixels (height x width)."""
+    return Translator(ugatit_bundle(light=False, size=(32, 24)), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def without_attention() -> Translator:
+    """A light U-GAT-IT of the paper's ablation."""
+    return Translator(ugatit_bundle(cam=False), device="cpu")

@@ -6,13 +6,24 @@ from torch import nn
 
 from unpaired.inference.statistics import FixedStatistics, JointStatistics
 from unpaired.layers.adain import adain
+from unpaired.layers.adalin import FoldedNorm
 from unpaired.layers.norms import SampleLayerNorm
+
+
+class Folded(nn.Sequential):
+    """A norm that leaves its map pending, with the map computed."""
+
+    def forward(self, x):
+        return self[0](x).value()
+
 
 LAYERS = {
     "instance": nn.InstanceNorm2d(8),
     "instance with scale": nn.InstanceNorm2d(8, affine=True),
     "group": nn.GroupNorm(2, 8),
     "layer": SampleLayerNorm(8),
+    "adalin": Folded(FoldedNorm(8, "blend", affine=True, rho_init=0.4)),
+    "folded group": Folded(FoldedNorm(8, "group", affine=True)),
 }
 PARAMETERS = torch.randn(2, 1, 8, generator=torch.Generator().manual_seed(0))
 
@@ -90,3 +101,15 @@ def test_norms_with_stored_statistics_are_left_alone(x):
 def test_statistics_of_another_kind_are_not_taken_silently(x):
     with JointStatistics(1), pytest.raises(AssertionError, match="not known"):
         torch.var_mean(x, dim=(2, 3), keepdim=True)
+
+
+@torch.inference_mode()
+def test_a_mean_over_the_whole_picture_is_shared_by_its_pieces(x):
+    with JointStatistics(3) as joint:
+        pooled = torch.nn.functional.adaptive_avg_pool2d(torch.cat(x.split(20, dim=3)), 1)
+    assert torch.allclose(pooled, x.mean(dim=(2, 3), keepdim=True).expand(3, -1, -1, -1), atol=1e-5)
+    with FixedStatistics(joint.measured):
+        again = torch.nn.functional.adaptive_avg_pool2d(x[..., :7], 1)
+    assert torch.allclose(again, pooled[:1])
+    with JointStatistics(1), pytest.raises(AssertionError, match="not known"):
+        torch.nn.functional.adaptive_avg_pool2d(x, 2)

@@ -45,6 +45,18 @@ def test_tiles_are_close_to_one_pass(translator, scene):
     assert difference.mean() < apart.mean() / 3  # what pieces translated alone differ by
 
 
+def test_tiles_of_a_model_with_global_features_are_close_to_one_pass(attentive, scene):
+    """U-GAT-IT's γ and β follow from the mean of the features of the whole picture, AdaLIN from its statistics."""
+    networks = attentive.networks
+    whole = one_pass(networks, scene, None)
+    difference = (in_tiles(networks, scene, None, 128 * 128) - whole).abs()
+    parts = [one_pass(networks, part.contiguous(), None) for part in scene.split(68, dim=3)]
+    apart = (torch.cat(parts, dim=3) - whole).abs()
+    assert difference.mean() < apart.mean() / 3
+    closer = (in_tiles(networks, scene, None, 192 * 271) - whole).abs()
+    assert closer.mean() < difference.mean()
+
+
 def test_the_nearer_to_one_pass_the_closer(translator, scene):
     style = translator.draw_styles(1, 1)
     whole = one_pass(translator.networks, scene, style)

@@ -253,6 +253,74 @@ class TestModelsWithoutStyles:
                 call()
 
 
+class TestAttention:
+    @pytest.mark.parametrize("size", [(32, 40), (33, 38), (5, 9)])
+    def test_a_map_of_a_quarter_of_the_size_in_0_to_1(self, attentive, size):
+        heat = attentive.attention(torch.rand(2, 3, *size) * 2 - 1, to="b")
+        assert heat.shape == (2, 1, -(-size[0] // 4), -(-size[1] // 4))
+        assert heat.amin(dim=(1, 2, 3)).tolist() == [0.0, 0.0]
+        assert heat.amax(dim=(1, 2, 3)).tolist() == [1.0, 1.0]
+
+    def test_it_is_what_the_networks_say_stretched(self, attentive):
+        x = torch.rand(1, 3, 32, 32) * 2 - 1
+        raw = attentive.networks.attention(x, "a")
+        expected = (raw - raw.min()) / (raw.max() - raw.min())
+        assert torch.allclose(attentive.attention(x, to="a"), expected)
+
+    def test_large_pictures_are_looked_at_reduced(self, attentive, monkeypatch):
+        small = Translator(attentive.bundle, device="cpu", max_pixels=40 * 40)
+        seen, inner = [], small.networks.attention
+        monkeypatch.setattr(small.networks, "attention", lambda x, to: seen.append(x) or inner(x, to))
+        heat = small.attention(torch.rand(1, 3, 80, 100) * 2 - 1, to="b")
+        assert heat.shape == (1, 1, 20, 25)
+        assert (heat.min(), heat.max()) == (0, 1)
+        assert tuple(seen[0].shape[2:]) == (36, 44)  # 35x44 padded to multiples of 4
+
+    def test_models_without_it(self, translator, without_attention):
+        for model, name in ((translator, "munit"), (without_attention, "ugatit")):
+            assert not model.has_attention
+            with pytest.raises(UsageError, match=f"this {name} model has no attention"):
+                model.attention(torch.zeros(1, 3, 32, 32), to="b")
+
+    def test_there_are_no_codes(self, attentive, picture):
+        x = torch.zeros(1, 3, 32, 32)
+        for call in (
+            lambda: attentive.encode_content(x, "a"),
+            lambda: attentive.encode_style(x, "a"),
+            lambda: attentive.decode(x, [0.0], "a"),
+            lambda: attentive.style_of(picture(), "b"),
+            lambda: list(attentive.variants(x, "b", torch.zeros(1, 3))),
+            lambda: attentive.draw_styles(2, 0),
+        ):
+            with pytest.raises(UsageError, match="one answer a picture"):
+                call()
+
+
+class TestModelsOfOneSize:
+    def test_pictures_are_stretched_to_it_and_back_on_request(self, of_one_size, picture):
+        assert of_one_size.fixed_size == (32, 24)
+        assert of_one_size.translate(picture(60, 20), to="b")[0].size == (24, 32)
+        assert of_one_size.translate(picture(60, 20), to="b", original_size=True)[0].size == (60, 20)
+
+    @pytest.mark.parametrize("size", [32, "original", 48])
+    def test_other_working_sizes_are_refused(self, of_one_size, picture, size):
+        with pytest.raises(UsageError, match="tied to the size it was trained at, 32x24 px"):
+            of_one_size.translate(picture(), to="b", size=size)
+        assert of_one_size.translate(picture(), to="b", size=24)[0].size == (24, 32)
+
+    @pytest.mark.parametrize("size", [(32, 32), (24, 32), (64, 48)])
+    def test_other_tensors_are_refused(self, of_one_size, size):
+        for call in (of_one_size.translate_tensor, of_one_size.attention):
+            with pytest.raises(UsageError, match=f"pictures of {size[0]}x{size[1]}"):
+                call(torch.zeros(1, 3, *size), to="b")
+
+    def test_they_are_never_cut_into_tiles(self, of_one_size):
+        small = Translator(of_one_size.bundle, device="cpu", max_pixels=100)
+        x = torch.rand(2, 3, 32, 24)
+        assert torch.equal(small.translate_tensor(x, to="b"), of_one_size.translate_tensor(x, to="b"))
+        assert torch.equal(small.attention(x, to="b"), of_one_size.attention(x, to="b"))
+
+
 class TestDevices:
     def test_unknown_and_missing_ones(self, run_folder):
         bundle = open_model(run_folder)
