@@ -87,7 +87,7 @@ def ugatit() -> RunConfig:
     return RunConfig(
         data=DataConfig(size=(256, 256), resize="stretch", margin=30),
         model=UgatitConfig(),
-        optimizer=OptimizerConfig(schedule="linear", step_size=1),
+        optimizer=OptimizerConfig(decay="kernels", schedule="linear", step_size=1),
         samples=SamplesConfig(every_steps=10_000, num_inputs=5),
         checkpoints=CheckpointsConfig(every_steps=5_000, snapshot_every_steps=100_000, keep=2),
     )
@@ -112,7 +112,7 @@ def ugatit_small() -> RunConfig:
             generator=ugatit_config.GeneratorConfig(light=True, dim=32),
             discriminator=ugatit_config.DiscriminatorConfig(dim=32, num_layers_global=6, num_layers_local=4),
         ),
-        optimizer=OptimizerConfig(schedule="linear", step_size=1),
+        optimizer=OptimizerConfig(decay="kernels", schedule="linear", step_size=1),
         samples=SamplesConfig(every_steps=500, num_inputs=6),
         checkpoints=CheckpointsConfig(every_steps=500),
     )

@@ -25,6 +25,7 @@ from unpaired.cli.app import COMMANDS, build_app, main
 from unpaired.config import RunConfig, compose, load, to_yaml
 from unpaired.config_fields import fields_of
 from unpaired.faces import embedder
+from unpaired.models import MODELS
 from unpaired.presets import PRESETS
 from unpaired.pretrained.catalogue import NETWORKS
 from unpaired.pretrained.sources import NpmPackage, Wheel
@@ -43,12 +44,12 @@ GOLDEN = ROOT / "tests/golden/munit/default_small"
 NEW_STEPS = "2"
 NARROW = (
     "model.generator.dim=4",
-    "model.generator.mlp_dim=8",
     "model.generator.num_res_blocks=1",
     "model.discriminator.dim=4",
     "samples.num_inputs=2",
     "log.tensorboard=false",
 )
+NARROW_MUNIT = (*NARROW, "model.generator.mlp_dim=8")
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,17 @@ def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     shutil.copy(GOLDEN / "gen_00000000.pt", tmp_path / "gen_00003000.pt")
     shutil.copy(GOLDEN / "dis_00000000.pt", tmp_path / "dis_00003000.pt")
     shutil.copy(GOLDEN / "config.yaml", tmp_path / "edges2emoji.yaml")
+    stage_ugatit_checkpoints(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def stage_ugatit_checkpoints(folder: Path) -> None:
+    """Checkpoints of both official codes of U-GAT-IT under the names that `docs/ugatit.md` gives them."""
+    golden = ROOT / "tests/golden"
+    shutil.copy(golden / "ugatit/light_small/light_small_params_0000000.pt", folder / "selfie2anime_params_0000100.pt")
+    (original,) = golden.glob("ugatit_tensorflow/light/UGATIT_light_*")
+    shutil.copytree(original, folder / "UGATIT_light_selfie2anime_lsgan_4resblock_6dis_1_1_10_10_1000_sn_smoothing")
 
 
 def tiny_training(words: list[str]) -> list[str]:
@@ -115,7 +125,8 @@ def tiny_training(words: list[str]) -> list[str]:
     if kept[0] == "demo":
         return kept
     from_bundle = "--init" in words  # its networks are narrow already, and have to stay as they are
-    narrow = [] if resumes else [part for setting in NARROW for part in ("--set", setting)]
+    settings = NARROW if any(word.startswith("ugatit") for word in words) else NARROW_MUNIT
+    narrow = [] if resumes else [part for setting in settings for part in ("--set", setting)]
     if from_bundle:
         narrow += [part for setting in ("model.generator.style_dim=3", *BUNDLED) for part in ("--set", setting)]
     return [kept[0], *narrow, *kept[1:], *([] if "--device" in kept else ["--device", "cpu"])]
@@ -236,7 +247,7 @@ def test_links_lead_to_files(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_flags_settings_and_presets_in_the_text_exist(page: Path, flags: set[str]) -> None:
-    settings = {path for path, *_ in fields_of(RunConfig)}
+    settings = {path for name in MODELS for path, *_ in fields_of(RunConfig, {"model": {"name": name}})}
     sections = {path.partition(".")[0] for path in settings if "." in path}
     for code in CODE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
         if match := re.match(r"unpaired (\w+)", code):
@@ -247,7 +258,7 @@ def test_commands_flags_settings_and_presets_in_the_text_exist(page: Path, flags
         is_path = re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", path) and not path.endswith(".txt")
         if is_path and path.partition(".")[0] in sections:
             assert path in settings, code
-        if re.fullmatch(r"munit-\w+", code):
+        if re.fullmatch(r"(munit|ugatit)-\w+", code):
             assert code in PRESETS, code
 
 

@@ -44,8 +44,8 @@ class DiscriminatorConfig:
     """A global and a local discriminator for each domain, all with spectral norm."""
 
     dim: PositiveInt = setting(64, "Channels after the first convolution; doubled by each further layer but the head.")
-    num_layers_global: Annotated[int, Ge(3)] = setting(7, "Convolutions of the global ones, the head not counted.")
-    num_layers_local: Annotated[int, Ge(3)] = setting(5, "Convolutions of the local ones, the head not counted.")
+    num_layers_global: Annotated[int, Ge(3)] = setting(7, "Convolutions of the global ones, the head counted.")
+    num_layers_local: Annotated[int, Ge(3)] = setting(5, "Convolutions of the local ones, the head counted.")
     cam: bool = setting(True, "Attention by class activation maps; false is the paper's ablation.")
     cam_weight: Literal["normalized", "raw"] = setting(
         "normalized", "Weight that attends: normalized as in the logit (the paper's code), or raw (the PyTorch code)."

@@ -77,6 +77,18 @@ def discriminator_names(num_layers: int) -> dict[str, str]:
     return names | {f"attention.mix.{kind}": f"conv1x1.{kind}" for kind in ("weight", "bias")}
 
 
+def found_in_words(model: UgatitConfig, generators: StateDict, discriminators: StateDict | None) -> tuple[str, ...]:
+    """What a checkpoint holds, for people."""
+    sizes, judges = model.generator, model.discriminator
+    kind = "light" if sizes.size is None else f"full, for pictures of {sizes.size[0]}x{sizes.size[1]} px"
+    parameters = sum(tensor.numel() for tensor in generators.values()) // 2
+    found = [f"Found two translators of {parameters:,} parameters, {kind}: dim {sizes.dim}"]
+    if discriminators is not None:
+        layers = f"{judges.num_layers_global} and {judges.num_layers_local} layers"
+        found.append(f"Found a global and a local discriminator for each domain: dim {judges.dim}, {layers}")
+    return tuple(found)
+
+
 def _refuse_other_files(config: Path | None, discriminators: Path | None) -> None:
     problems = []
     if config is not None:
@@ -109,10 +121,11 @@ def _import_pytorch(source: Path) -> ImportedModel:
             f"The sizes were read from genA2B: {_describe(model)}. Are these the networks of two trainings?",
         )
     data = DataConfig(resize="stretch", margin=RESIZE_MARGIN_PX)
+    found = found_in_words(model, generators, discriminators)
     if model.generator.size is not None:
-        return ImportedModel(model, replace(data, size=model.generator.size), generators, discriminators)
+        return ImportedModel(model, replace(data, size=model.generator.size), generators, discriminators, found)
     note = f"The light model does not tell its picture size: {data.size[0]} px was assumed."
-    return ImportedModel(model, data, generators, discriminators, notes=(note,))
+    return ImportedModel(model, data, generators, discriminators, found, (note,))
 
 
 def _load(path: Path) -> dict[str, StateDict]:

@@ -27,6 +27,7 @@ from unpaired.models.ugatit.config import (
     GeneratorConfig,
     UgatitConfig,
 )
+from unpaired.models.ugatit.importer import found_in_words
 from unpaired.models.ugatit.networks import Discriminator, Generator
 from unpaired.models.ugatit.reference_folder import FolderSettings, read_folder_name
 from unpaired.tensorflow_files.checkpoint import find_prefix, read_checkpoint
@@ -69,7 +70,9 @@ def import_tensorflow_checkpoint(source: Path) -> ImportedModel:
     notes = _notes(model, settings, smoothed=smoothed, early=early, complete=discriminators is not None)
     side = 256 if model.generator.size is None else model.generator.size[0]
     data = DataConfig(size=(side, side), resize="stretch", margin=30 if side == 256 else 15)
-    return ImportedModel(model, data, generators, discriminators, _in_words(model, generators, discriminators), notes)
+    return ImportedModel(
+        model, data, generators, discriminators, found_in_words(model, generators, discriminators), notes
+    )
 
 
 def generator_names(num_res_blocks: int) -> dict[str, str]:
@@ -119,18 +122,6 @@ def _take_off_smoothing(arrays: Arrays, settings: FolderSettings, *, early: bool
     for name in stored:
         arrays[name] = np.clip(arrays[name] - np.float32(SMOOTHING), 0, 1)
     return True
-
-
-def _in_words(model: UgatitConfig, generators: StateDict, discriminators: StateDict | None) -> tuple[str, ...]:
-    """What the checkpoint holds."""
-    sizes, judges = model.generator, model.discriminator
-    kind = "light" if sizes.size is None else f"full, for pictures of {_by(sizes.size)}"
-    parameters = sum(tensor.numel() for tensor in generators.values()) // 2
-    found = [f"Found two translators of {parameters:,} parameters, {kind}: dim {sizes.dim}"]
-    if discriminators is not None:
-        layers = f"{judges.num_layers_global} and {judges.num_layers_local} layers"
-        found.append(f"Found a global and a local discriminator for each domain: dim {judges.dim}, {layers}")
-    return tuple(found)
 
 
 def _notes(
