@@ -5,7 +5,8 @@ python benchmarks/faces/measure.py DATA_DIR NAME=MODEL... --out DIR
 DATA_DIR has testA with the photographs (and its box file: `unpaired data faces DATA_DIR/testA`) and testB, trainB with
 the drawings. A MODEL is a run folder, one of its snapshots or a bundle. Identity is measured with dlib's network, which
 no training here has seen, and with FaceNet, which the face loss uses. How close the translations are to real drawings
-is the kernel distance (x1000) of HED-VGG16's relu4_3, averaged over the picture and scaled to a mean square of 1, to the drawings that were trained on.
+is the kernel distance (x1000) of HED-VGG16's relu4_3, averaged over the picture and scaled to a mean square of 1, to
+the drawings that were trained on.
 """
 
 from __future__ import annotations
