@@ -69,7 +69,7 @@ def module_name(path: Path) -> str:
 
 
 def part_of(module: str) -> str:
-    """The part of the house that `unpaired.x.y` belongs to; configs of models and losses, and the table of models, are a part of their own."""
+    """The part of the house that `unpaired.x.y` belongs to; configs and the table of models are a part of their own."""
     if module == "unpaired":
         return "__init__"
     rest = module.removeprefix("unpaired.")
