@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from unpaired import tensorfile
 from unpaired.errors import UserError
 from unpaired.inference.bundle import Bundle, open_model, write_bundle
+from unpaired.inference.card import model_card
 
 
 @pytest.fixture
@@ -95,6 +96,17 @@ class TestBundles:
 
     def test_the_weights_file_names_its_bundle(self, bundle_folder):
         assert open_model(bundle_folder / "model.safetensors").config == open_model(bundle_folder).config
+
+    def test_the_card_of_a_model_without_styles(self, attentive, of_one_size, without_attention):
+        cards = [model_card(t.bundle.config, "selfie2toon", 1) for t in (attentive, of_one_size, without_attention)]
+        for card in cards:
+            assert "U-GAT-IT" in card
+            assert "One input has one answer" in card
+            assert "style code, drawn" not in card
+            assert "--style" not in card
+        assert ["--attention" in card for card in cards] == [True, True, False]
+        assert ["32×24 pixels" in card for card in cards] == [False, True, False]
+        assert "U-GAT-IT (light)" in cards[0]
 
     def test_the_card_says_what_it_is_and_how_to_use_it(self, bundle_folder):
         card = (bundle_folder / "README.md").read_text(encoding="utf-8")

@@ -36,12 +36,34 @@ def _what(config: BundleConfig, name: str) -> str:
 # {name}
 
 Translates pictures between **{a}** (domain `a`) and **{b}** (domain `b`), in both directions: a
-{config.model.name.upper()} model of the library `unpaired`, trained on two folders of pictures that have no pairs. One
-input has many possible answers; a style code, drawn at random or taken from an example picture, chooses among them.
+{_model_in_words(config.model)} model of the library `unpaired`, trained on two folders of pictures that have no pairs.
+{_answers_in_words(config.model)}
 
 Expect good results only for pictures like those it was trained on. The weights come with no statement about the rights
 to the training pictures: whoever shares this folder should add one, and a licence.
 """
+
+
+def _model_in_words(model: ModelConfig) -> str:
+    if model.name == "munit":
+        return "MUNIT"
+    return "U-GAT-IT (light)" if model.generator.light else "U-GAT-IT"
+
+
+def _answers_in_words(model: ModelConfig) -> str:
+    """How many answers there are, and what else one has to know before the first call."""
+    if model.name == "munit":
+        return (
+            "One input has many possible answers; a style code, drawn at random or taken from an example picture, "
+            "chooses\namong them."
+        )
+    words = "One input has one answer."
+    if model.generator.cam:
+        words += " The model can show where it looks."
+    if model.fixed_size is not None:
+        height, width = model.fixed_size
+        words += f" It works at {height}×{width} pixels (height × width) alone: pictures are\nstretched to that."
+    return words
 
 
 def _facts(config: BundleConfig, num_parameters: int) -> str:
@@ -72,11 +94,22 @@ def _cell(text: str) -> str:
 
 
 def _use(config: BundleConfig, name: str) -> str:
+    has_styles, call = config.model.name == "munit", f"unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b"
+    if has_styles:
+        lines = [
+            f"{call} --styles 5 --seed 0 --out translations",
+            f"{call} --style EXAMPLE_OF_B.png --out translations",
+        ]
+        python = 'pictures = translator.translate("picture.png", to="b", num_styles=5, seed=0)  # a list of PIL images'
+    else:
+        attention = " --attention" if config.model.name == "ugatit" and config.model.generator.cam else ""
+        lines = [f"{call} --original-size{attention} --out translations"]
+        python = 'pictures = translator.translate("picture.png", to="b", original_size=True)  # a list of one PIL image'
+    commands = "\n".join(lines)
     return f"""\
 ## On the command line
 ```bash
-unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --styles 5 --seed 0 --out translations
-unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --style EXAMPLE_OF_B.png --out translations
+{commands}
 ```
 `--to a` translates pictures of {config.domains.b} to {config.domains.a}. `unpaired translate --help` lists the rest.
 
@@ -85,7 +118,7 @@ unpaired translate {_quoted(name)} PICTURE_OR_FOLDER --to b --style EXAMPLE_OF_B
 import unpaired
 
 translator = unpaired.load({json.dumps(name, ensure_ascii=False)})
-pictures = translator.translate("picture.png", to="b", num_styles=5, seed=0)  # a list of PIL images
+{python}
 pictures[0].save("translated.png")
 ```
 """

@@ -17,6 +17,7 @@ from unpaired.settings import Pixels, PositiveInt, forbid_unknown, setting
 Norm = Literal["adalin", "instance", "layer", "adain", "group"]
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 
+ADAPTIVE_NORMS: tuple[Norm, ...] = ("adalin", "adain")  # those that take γ and β from the features
 NUM_DOWNSAMPLES = 2  # fixed in both codes
 TERMS = ("adversarial", "cycle", "identity", "cam")
 
@@ -87,6 +88,12 @@ class UgatitConfig:
     def size_multiple(self) -> int:
         """Picture sides have to be multiples of this, or translations come out smaller than their input."""
         return int(2**NUM_DOWNSAMPLES)
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """The only height and width that the networks take: that of a full model whose norms need γ and β."""
+        is_tied = not self.generator.light and self.generator.norm in ADAPTIVE_NORMS
+        return self.generator.size if is_tied else None
 
     def at_size(self, size: tuple[int, int]) -> UgatitConfig:
         """This config for training pictures of `size` (height, width): the full model is tied to it."""

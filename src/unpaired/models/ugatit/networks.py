@@ -21,7 +21,7 @@ from unpaired.layers.recompute import recomputed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs
-from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
+from unpaired.models.ugatit.config import ADAPTIVE_NORMS, NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
 RELU = 0.0
 """Slope below zero of ReLU."""
@@ -150,9 +150,7 @@ class Generator(nn.Module):
         self.encoder = Encoder(config.generator, tensorflow=tensorflow)
         self.attention = CamAttention(channels, shared=tensorflow) if config.generator.cam else None
         self.modulation = (
-            Modulation(config.generator, channels, bias=tensorflow)
-            if config.generator.norm in ("adalin", "adain")
-            else None
+            Modulation(config.generator, channels, bias=tensorflow) if config.generator.norm in ADAPTIVE_NORMS else None
         )
         self.decoder = Decoder(config.generator, channels, layers=config)
 
@@ -201,7 +199,7 @@ class UgatitGenerators(nn.Module):
         self.style_dim: int | None = None
         self.size_multiple = config.size_multiple
         self.has_attention = config.generator.cam
-        self.fixed_size = None if self.to_a.modulation is None else config.generator.size
+        self.fixed_size = config.fixed_size
 
     def into(self, domain: Domain) -> Generator:
         """The translator into `domain`."""
