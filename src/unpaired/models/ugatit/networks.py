@@ -6,8 +6,9 @@ whose norm and activation are still to be applied, which keeps one map a convolu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -19,7 +20,7 @@ from unpaired.layers.cam import CamAttention
 from unpaired.layers.pending import Padding, Pending, PendingConv2d
 from unpaired.layers.recompute import recomputed
 from unpaired.layers.spectral import SpectralConv2d
-from unpaired.layers.wide_linear import WideLinear
+from unpaired.layers.wide_linear import SharedWeight, WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs
 from unpaired.models.ugatit.config import ADAPTIVE_NORMS, NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
@@ -101,10 +102,10 @@ class Modulation(nn.Module):
         self.gamma = nn.Linear(channels, channels, bias=bias)
         self.beta = nn.Linear(channels, channels, bias=bias)
 
-    def forward(self, features: Tensor) -> Affine:
-        """(N, C, h, w) → γ and β, each (N, C)."""
+    def forward(self, features: Tensor, shared: SharedWeight | None = None) -> Affine:
+        """(N, C, h, w) → γ and β, each (N, C). `shared`: the first layer's weight for several calls of one step."""
         flat = (adaptive_avg_pool2d(features, 1) if self.light else features).flatten(1)
-        hidden = relu(self.hidden2(relu(self.hidden1(flat))))
+        hidden = relu(self.hidden2(relu(self.hidden1(flat, shared))))
         return self.gamma(hidden), self.beta(hidden)
 
 
@@ -154,11 +155,18 @@ class Generator(nn.Module):
         )
         self.decoder = Decoder(config.generator, channels, layers=config)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Pictures (N, 3, H, W) → the translations, and the logits (N, 2) of "x is not of my domain" with attention."""
+    def forward(self, x: Tensor, shared: SharedWeight | None = None) -> tuple[Tensor, Tensor | None]:
+        """Pictures (N, 3, H, W) → the translations, and the logits (N, 2) of "x is not of my domain" with attention.
+
+        `shared`: as `shared_weight` gave it for all calls of one step.
+        """
         features, logits = self._features(x)
-        style = None if self.modulation is None else self.modulation(features)
+        style = None if self.modulation is None else self.modulation(features, shared)
         return self.decoder(features, style), logits
+
+    def shared_weight(self) -> SharedWeight | None:
+        """The largest weight, for several calls with one gradient; None where there is none that large."""
+        return None if self.modulation is None or self.modulation.light else self.modulation.hidden1.shared()
 
     def heat_map(self, x: Tensor) -> Tensor:
         """Where the translator looks: the attended features summed over their channels, (N, 1, H/4, W/4) ≥ 0."""
@@ -207,13 +215,14 @@ class UgatitGenerators(nn.Module):
 
     def forward(self, x_a: Tensor, x_b: Tensor, with_cycle: bool, with_identity: bool) -> UgatitOutputs:
         """Translate and, if asked, close the cycles and put pictures through the translator into their own domain."""
-        x_ab, cam_ab, x_bb, cam_bb = _translate_both(self.to_b, x_a, x_b if with_identity else None)
-        x_ba, cam_ba, x_aa, cam_aa = _translate_both(self.to_a, x_b, x_a if with_identity else None)
+        into_a, into_b = (partial(network, shared=network.shared_weight()) for network in (self.to_a, self.to_b))
+        x_ab, cam_ab, x_bb, cam_bb = _translate_both(into_b, x_a, x_b if with_identity else None)
+        x_ba, cam_ba, x_aa, cam_aa = _translate_both(into_a, x_b, x_a if with_identity else None)
         return UgatitOutputs(
             x_ab=x_ab,
             x_ba=x_ba,
-            x_aba=self.to_a(x_ab)[0] if with_cycle else None,
-            x_bab=self.to_b(x_ba)[0] if with_cycle else None,
+            x_aba=into_a(x_ab)[0] if with_cycle else None,
+            x_bab=into_b(x_ba)[0] if with_cycle else None,
             x_aa=x_aa,
             x_bb=x_bb,
             cam_ab=cam_ab,
@@ -321,12 +330,13 @@ def _decoder_norm(config: UgatitConfig, channels: int) -> FoldedNorm:
 
 
 def _translate_both(
-    network: Generator, x: Tensor, own: Tensor | None
+    network: Callable[[Tensor], tuple[Tensor, Tensor | None]], x: Tensor, own: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """Translations and logits of `x`, and of pictures of the network's `own` domain, in one call."""
     if own is None:
         return *network(x), None, None
     pictures, logits = network(torch.cat([x, own]))
-    translated, same = pictures.split([len(x), len(own)])
-    logits_x, logits_own = (None, None) if logits is None else logits.split([len(x), len(own)])
-    return translated, logits_x, same, logits_own
+    num = len(x)
+    if logits is None:
+        return pictures[:num], None, pictures[num:], None
+    return pictures[:num], logits[:num], pictures[num:], logits[num:]
