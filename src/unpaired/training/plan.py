@@ -118,12 +118,12 @@ def dearest_step(config: RunConfig) -> tuple[int, StepCost]:
 def tensor_bytes(config: RunConfig, method: AnyMethod) -> dict[str, int]:
     """The bytes of what stays from step to step."""
     networks = (method.generators, method.discriminators)
-    parameters = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    parameters = [sum(p.numel() * p.element_size() for p in network.parameters()) for network in networks]
     weights, average = network_bytes(*networks), network_bytes(method.generators)
     return {
         "weights": weights,
-        "gradients": parameters,
-        "Adam's moments": 2 * parameters,
+        "gradients": max(parameters),  # those of one update are freed before the other
+        "Adam's moments": 2 * sum(parameters),
         "average of the generators": average if config.ema_decay > 0 else 0,
     }
 

@@ -108,7 +108,7 @@ class UgatitConfig:
     def smallest_size(self) -> int:
         """The smallest side, in pixels, that leaves every discriminator 3 pixels before its last two layers."""
         layers = max(self.discriminator.num_layers_global, self.discriminator.num_layers_local)
-        return int(3 * 2 ** (layers - 2))
+        return int(max(3 * 2 ** (layers - 2), 2 * self.size_multiple))
 
     def _weight_problems(self) -> list[Problem]:
         found = []
