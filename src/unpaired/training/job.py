@@ -211,7 +211,9 @@ def _faces(
 
 def _face_problem(problem: Problem, direction: str) -> Problem:
     """`problem` with the other way out: not to look at the faces of this domain."""
-    return replace(problem, hint=f"{problem.hint} Or leave this direction out: --set losses.face.weight_{direction}=0")
+    return replace(
+        problem, hint=f"{problem.hint}\n  Or leave this direction out: --set losses.face.weight_{direction}=0"
+    )
 
 
 def _missing_networks(config: RunConfig) -> list[Problem]:
