@@ -23,7 +23,7 @@ CONFIG = FOUNDATION | {"config", "config_fields", "presets", "models.config", "d
 MAY_IMPORT = {
     "errors": set(),
     "settings": set(),
-    "schedules": set(),
+    "schedules": {"errors"},
     "models.config": FOUNDATION,
     "config": FOUNDATION | {"models.config", "config_fields"},
     "config_fields": FOUNDATION,

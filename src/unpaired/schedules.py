@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated
 
 from annotated_types import Ge, MinLen
+
+from unpaired.errors import Problem
 
 Step = Annotated[int, Ge(0)]
 Weight = Annotated[float, Ge(0.0)]
@@ -39,3 +42,10 @@ def schedule_problem(schedule: Scheduled) -> str | None:
         if any(later <= earlier for earlier, later in pairwise(starts)):
             return f"the steps {starts} do not grow"
     return None
+
+
+def schedule_problems(schedules: Mapping[str, Scheduled]) -> list[Problem]:
+    """What is wrong with `schedules`, by the path of each setting."""
+    found = {path: schedule_problem(schedule) for path, schedule in schedules.items()}
+    hint = "Write [[step, value], ...] in growing steps."
+    return [Problem(f"{path}: {why}", hint) for path, why in found.items() if why]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from unpaired.errors import Problem
-from unpaired.schedules import Scheduled, is_ever_positive, schedule_problem
+from unpaired.schedules import Scheduled, is_ever_positive, schedule_problems
 from unpaired.settings import NonNegativeInt, forbid_unknown, setting
 
 FaceNetwork = Literal["facenet-casia", "facenet-vggface2"]
@@ -74,10 +74,8 @@ class LossesConfig:
         """What is wrong between fields that are each valid alone."""
         schedules: dict[str, Scheduled] = {}
         if self.face is not None:
-            schedules["face.weight_ab"] = self.face.weight_ab
-            schedules["face.weight_ba"] = self.face.weight_ba
+            schedules["losses.face.weight_ab"] = self.face.weight_ab
+            schedules["losses.face.weight_ba"] = self.face.weight_ba
         if self.perceptual is not None:
-            schedules["perceptual.weight"] = self.perceptual.weight
-        found = [(name, schedule_problem(schedule)) for name, schedule in schedules.items()]
-        hint = "Write [[step, value], ...] in growing steps."
-        return [Problem(f"losses.{name}: {why}", hint) for name, why in found if why]
+            schedules["losses.perceptual.weight"] = self.perceptual.weight
+        return schedule_problems(schedules)

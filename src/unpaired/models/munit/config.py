@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Interval
 
 from unpaired.errors import Problem
-from unpaired.schedules import Scheduled, Step, schedule_problem
+from unpaired.schedules import Scheduled, Step, schedule_problems
 from unpaired.settings import PositiveInt, forbid_unknown, setting
 
 Activation = Literal["relu", "lrelu", "prelu", "selu", "tanh", "none"]
@@ -19,6 +19,7 @@ Padding = Literal["reflect", "replicate", "zero"]
 Norm = Literal["none", "instance", "layer", "batch", "group", "spectral"]
 Initialization = Literal["kaiming", "gaussian", "xavier", "orthogonal", "default"]
 
+TERMS = ("adversarial", "image", "style", "content", "cycle")
 NUM_STYLE_DOWNSAMPLES = 4  # fixed in the reference, whatever num_downsamples is
 GROUPS = 8  # MUNIT-keras tried group norm with 8 groups in the up-sampling blocks
 
@@ -108,12 +109,7 @@ class MunitConfig:
         return [*self._weight_problems(), *self._width_problems(), *self._size_problems(size)]
 
     def _weight_problems(self) -> list[Problem]:
-        found = []
-        for term in ("adversarial", "image", "style", "content", "cycle"):
-            why = schedule_problem(getattr(self.weights, term))
-            if why:
-                found.append(Problem(f"model.weights.{term}: {why}", "Write [[step, value], ...] in growing steps."))
-        return found
+        return schedule_problems({f"model.weights.{term}": getattr(self.weights, term) for term in TERMS})
 
     def _width_problems(self) -> list[Problem]:
         found = []

@@ -12,12 +12,10 @@ from unpaired.layers.initialization import initialize
 from unpaired.losses.adversarial import discriminator_loss, generator_loss, mixup_discriminator_loss
 from unpaired.losses.reconstruction import mean_absolute_error
 from unpaired.models.base import DOMAINS, Batch, Grid, Method
-from unpaired.models.munit.config import MunitConfig
+from unpaired.models.munit.config import TERMS, MunitConfig
 from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs
 from unpaired.models.munit.sheets import sample_grids
 from unpaired.schedules import value_at
-
-TERMS = ("adversarial", "image", "style", "content", "cycle")
 
 
 class Munit(Method[MunitConfig, MunitOutputs]):

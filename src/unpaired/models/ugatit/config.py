@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from unpaired.errors import Problem
-from unpaired.schedules import Scheduled, schedule_problem
+from unpaired.schedules import Scheduled, schedule_problems
 from unpaired.settings import Pixels, PositiveInt, forbid_unknown, setting
 
 Norm = Literal["adalin", "instance", "layer", "adain", "group"]
@@ -111,12 +111,7 @@ class UgatitConfig:
         return int(max(3 * 2 ** (layers - 2), 2 * self.size_multiple))
 
     def _weight_problems(self) -> list[Problem]:
-        found = []
-        for term in TERMS:
-            why = schedule_problem(getattr(self.weights, term))
-            if why:
-                found.append(Problem(f"model.weights.{term}: {why}", "Write [[step, value], ...] in growing steps."))
-        return found
+        return schedule_problems({f"model.weights.{term}": getattr(self.weights, term) for term in TERMS})
 
     def _generator_problems(self, size: tuple[int, int]) -> list[Problem]:
         tied, light = self.generator.size, self.generator.light
