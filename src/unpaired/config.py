@@ -146,7 +146,8 @@ class RunConfig:
 
     def problems(self) -> list[Problem]:
         """What is wrong between fields that are each valid alone."""
-        return [*self.model.problems(self.data.size), *self.losses.problems()]
+        model = [*self.model.problems(self.data.size), *self.model.batch_problems(self.batch_size)]
+        return [*model, *self.losses.problems()]
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def override(
     valid = [o for o in fitting if not any(path == o.path or path.startswith(f"{o.path}.") for path in wrong)]
     config: RunConfig = _adapter(RunConfig).validate_python(_merged(base, valid)).fitted()
     if not any(
-        path.startswith(("model.", "losses.", "data.size")) for path in wrong
+        path.startswith(("model.", "losses.", "data.size", "batch_size")) for path in wrong
     ):  # else they would be about values not meant
         problems += config.problems()
     return config, problems

@@ -147,7 +147,9 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
         """Unweighted scalars of the discriminator update, by name. `outputs` are detached."""
 
     @abstractmethod
-    def generator_terms(self, discriminators: nn.Module, outputs: OutputsT, batch: Batch) -> dict[str, Tensor]:
+    def generator_terms(
+        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, rng: torch.Generator, step: int
+    ) -> dict[str, Tensor]:
         """Unweighted scalars of the generator update, by name. The discriminators are frozen."""
 
     @abstractmethod

@@ -72,7 +72,7 @@ def count_step(
         method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng, step)
     method.discriminators.requires_grad_(False)
     with autocast(), fool.watched():
-        method.generator_terms(method.discriminators, outputs, batch)
+        method.generator_terms(method.discriminators, outputs, batch, rng, step)
         extra_losses.terms(outputs, batch, whole_faces(batch), step)
     own = _storages(method.generators, method.discriminators, *extra_losses.networks)
     known = own | generate.storages.keys()

@@ -41,7 +41,7 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     _free_gradients(state.optimizers["discriminators"])
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
-        g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch))
+        g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch, rng, state.step))
         g_terms |= state.extra_losses.terms(outputs, batch, faces, state.step)
     weights = {**method.weights(state.step), **state.extra_losses.weights(state.step)}
     values |= _update(state, "generator", g_terms, weights)

@@ -20,7 +20,7 @@ def can_run(config: MunitConfig, size: tuple[int, int]) -> bool:
     batch = Batch(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
     try:
         outputs = method.generate(method.generators, batch, torch.Generator(), 0)
-        method.generator_terms(method.discriminators, outputs, batch)
+        method.generator_terms(method.discriminators, outputs, batch, torch.Generator(), 0)
     except (RuntimeError, ValueError):
         return False
     return outputs.x_ab.shape[-2:] == torch.Size(size)
@@ -70,3 +70,10 @@ def test_group_norm_needs_channels_that_divide():
 
 def test_mixup_defaults_to_the_published_alpha():
     assert MixupConfig().alpha == 0.2
+
+
+def test_a_style_prior_needs_more_than_one_picture() -> None:
+    config = MunitConfig(weights=WeightsConfig(style_prior=0.1))
+    assert config.batch_problems(2) == []
+    assert "batch_size is 1" in str(config.batch_problems(1)[0])
+    assert MunitConfig().batch_problems(1) == []

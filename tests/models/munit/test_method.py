@@ -32,7 +32,7 @@ def batch() -> Batch:
 def step_terms(method: Munit, batch: Batch, step: int = 0, seed: int = 1):
     outputs = method.generate(method.generators, batch, rng(seed), step)
     d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng(seed), step)
-    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch)
+    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, rng(), step)
 
 
 def test_every_term_has_a_weight_and_is_a_finite_scalar(batch):
@@ -139,3 +139,47 @@ def test_sample_grids_have_labels_and_the_same_styles_for_the_same_generator(bat
 
 def test_hinge_and_lsgan_differ(batch):
     assert step_terms(make(adversarial="hinge"), batch)[1] != step_terms(make(), batch)[1]
+
+
+def test_what_is_off_by_default_adds_no_term_and_no_work(batch):
+    outputs, d_terms, g_terms = step_terms(make(), batch)
+    assert outputs.x_ab_again is None
+    assert not {name for name in d_terms | g_terms if name.startswith(("style_prior", "mode_seeking", "r1"))}
+
+
+@pytest.mark.parametrize(("term", "where"), [("style_prior", 2), ("mode_seeking", 2), ("r1", 1)])
+def test_each_added_term_is_there_for_both_domains_while_its_weight_is_positive(batch, term, where):
+    method = make(weights=WeightsConfig(**{term: ((16, 0.5), (32, 0.0))}))
+    for step, expected in ((0, set()), (16, {f"{term}_a", f"{term}_b"}), (32, set())):
+        terms = step_terms(method, batch, step)[where]
+        assert {name for name in terms if name.startswith(term)} == expected
+        assert all(terms[name].isfinite() and terms[name] > 0 for name in expected)
+    assert method.weights(16)[f"{term}_a"] == (0.5 * 16 if term == "r1" else 0.5)
+
+
+def test_r1_is_due_every_so_many_steps(batch):
+    method = make(weights=WeightsConfig(r1=1.0), r1_every_steps=3)
+    assert ["r1_a" in step_terms(method, batch, step)[1] for step in range(4)] == [True, False, False, True]
+
+
+def test_r1_moves_the_discriminators(batch):
+    method = make(weights=WeightsConfig(r1=1.0))
+    step_terms(method, batch)[1]["r1_a"].backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.discriminators.a.parameters())
+    assert batch.x_a.grad is None
+
+
+def test_augmentation_changes_what_discriminators_see_in_both_updates_and_nothing_else(batch):
+    plain, augmented = make(), make(augment=("color", "translation", "cutout"))
+    (first, d_plain, g_plain), (second, d_augmented, g_augmented) = (step_terms(m, batch) for m in (plain, augmented))
+    assert torch.equal(first.x_ab, second.x_ab)
+    assert d_plain["adversarial_b"] != d_augmented["adversarial_b"]
+    assert {name for name in g_plain if g_plain[name] != g_augmented[name]} == {"adversarial_a", "adversarial_b"}
+
+
+def test_mode_seeking_decodes_the_same_content_with_other_styles(batch):
+    method = make(weights=WeightsConfig(mode_seeking=1.0))
+    outputs, _, _ = step_terms(method, batch)
+    again = method.generators.b.decode(outputs.content_a, outputs.prior_style_b_again)
+    assert torch.equal(outputs.x_ab_again, again)
+    assert not torch.equal(outputs.prior_style_b, outputs.prior_style_b_again)

@@ -52,7 +52,7 @@ class Case:
     def _losses(self) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Back-propagates the sum of all terms without discriminators, weighted as in training."""
         outputs = self.method.generate(self.method.generators, self.batch, torch.Generator(), 0)
-        terms = self.method.generator_terms(self.method.discriminators, outputs, self.batch)
+        terms = self.method.generator_terms(self.method.discriminators, outputs, self.batch, torch.Generator(), 0)
         weights = self.method.weights(0)
         total = sum(weights[name] * term for name, term in terms.items() if not name.startswith("adversarial"))
         total.backward()

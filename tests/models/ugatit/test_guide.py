@@ -43,7 +43,7 @@ def test_terms_and_grids_are_those_of_a_step(cam):
     batch = Batch(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
     outputs = method.generate(method.generators, batch, torch.Generator(), 0)
     d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, torch.Generator(), 0)
-    g_terms = method.generator_terms(method.discriminators, outputs, batch)
+    g_terms = method.generator_terms(method.discriminators, outputs, batch, torch.Generator(), 0)
     names = {f"discriminator/{name}" for name in d_terms} | {f"generator/{name}" for name in g_terms}
     found = guide(config, NAMES)
     assert set(found.terms) == {name.rsplit("_", 1)[0] for name in names}

@@ -50,7 +50,7 @@ def batch() -> Batch:
 def step_terms(method: Ugatit, batch: Batch, step: int = 0):
     outputs = method.generate(method.generators, batch, rng(), step)
     d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng(), step)
-    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch)
+    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, rng(), step)
 
 
 def test_every_term_has_a_weight_and_is_a_finite_scalar(batch):

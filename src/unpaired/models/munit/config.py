@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Interval
 
 from unpaired.errors import Problem
-from unpaired.schedules import Scheduled, Step, schedule_problems
+from unpaired.schedules import Scheduled, Step, is_ever_positive, schedule_problems
 from unpaired.settings import PositiveInt, forbid_unknown, setting
 
 Activation = Literal["relu", "lrelu", "prelu", "selu", "tanh", "none"]
@@ -19,7 +19,9 @@ Padding = Literal["reflect", "replicate", "zero"]
 Norm = Literal["none", "instance", "layer", "batch", "group", "spectral"]
 Initialization = Literal["kaiming", "gaussian", "xavier", "orthogonal", "default"]
 
-TERMS = ("adversarial", "image", "style", "content", "cycle")
+Augmentation = Literal["color", "translation", "cutout"]
+
+TERMS = ("adversarial", "image", "style", "content", "cycle", "style_prior", "mode_seeking", "r1")
 NUM_STYLE_DOWNSAMPLES = 4  # fixed in the reference, whatever num_downsamples is
 GROUPS = 8  # MUNIT-keras tried group norm with 8 groups in the up-sampling blocks
 
@@ -64,6 +66,13 @@ class WeightsConfig:
     style: Scheduled = setting(1.0, "Style reconstruction: style encoded from a translation against the style used.")
     content: Scheduled = setting(1.0, "Content reconstruction: content of a translation against its source's.")
     cycle: Scheduled = setting(0.0, "Explicit cycle consistency with the source's own style (10 for landscapes).")
+    style_prior: Scheduled = setting(
+        0.0, "Pull of the styles encoded from a batch towards N(0, I); batches of 4 or more."
+    )
+    mode_seeking: Scheduled = setting(
+        0.0, "Reward for translations that differ where their styles do (1 in its paper)."
+    )
+    r1: Scheduled = setting(0.0, "Penalty on the discriminators' gradient at real pictures (gamma of R1).")
 
 
 @forbid_unknown
@@ -89,6 +98,10 @@ class MunitConfig:
         False, "Send no gradient into the content code that content reconstruction compares with."
     )
     mixup: MixupConfig | None = setting(None, "Mixup in the discriminator update; null for none.")
+    augment: tuple[Augmentation, ...] = setting(
+        (), "Changes to every picture that a discriminator sees, real or not (DiffAugment): color, translation, cutout."
+    )
+    r1_every_steps: PositiveInt = setting(16, "Updates between two R1 penalties, each as strong as all of them.")
     generator_init: Initialization = setting("kaiming", "Initialization of the generators.")
     discriminator_init: Initialization = setting("gaussian", "Initialization of the discriminators.")
     init_gain: Annotated[float, Interval(gt=0.0, le=10.0)] = setting(
@@ -107,6 +120,17 @@ class MunitConfig:
     def problems(self, size: tuple[int, int]) -> list[Problem]:
         """What is wrong between settings of this model and with pictures of `size` (height, width) pixels."""
         return [*self._weight_problems(), *self._width_problems(), *self._size_problems(size)]
+
+    def batch_problems(self, batch_size: int) -> list[Problem]:
+        """What is wrong between settings of this model and batches of `batch_size` pictures."""
+        if batch_size > 1 or not is_ever_positive(self.weights.style_prior):
+            return []
+        return [
+            Problem(
+                "model.weights.style_prior: one picture has no spread of styles, and batch_size is 1",
+                "Use --batch 4 or more, or --set model.weights.style_prior=0.",
+            )
+        ]
 
     def _weight_problems(self) -> list[Problem]:
         return schedule_problems({f"model.weights.{term}": getattr(self.weights, term) for term in TERMS})

@@ -67,6 +67,22 @@ def _terms(config: MunitConfig) -> dict[str, TermGuide]:
             "Cycle consistency",
             "There and back again with the picture's own style: falls like image reconstruction and stays above it.",
         ),
+        "generator/style_prior": TermGuide(
+            "Styles against the prior",
+            "How far the styles of real pictures are from the normal distribution that random styles come from. "
+            "A batch of 4 that follows it gives about 0.33, since so few pictures spread less evenly.",
+        ),
+        "generator/mode_seeking": TermGuide(
+            "Mode seeking",
+            "Difference of two styles over that of the pictures made with them: 5 is a mean difference of 29 of 255 "
+            "grey levels for styles that differ as random ones do. It should fall; large values mean that styles "
+            "change little.",
+        ),
+        "discriminator/r1": TermGuide(
+            "Gradient penalty at real pictures (R1)",
+            "Half the squared steepness of the discriminators at real pictures. Small and level is normal; a climb "
+            "means that they win by becoming steep.",
+        ),
     }
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from unpaired.layers.diff_augment import diff_augment
 from unpaired.layers.initialization import initialize
 from unpaired.losses.adversarial import discriminator_loss, generator_loss, mixup_discriminator_loss
 from unpaired.losses.reconstruction import mean_absolute_error
-from unpaired.models.base import DOMAINS, Batch, Grid, Method
+from unpaired.losses.regularization import gradient_penalty, mode_seeking, style_prior_divergence
+from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method
 from unpaired.models.munit.config import TERMS, MunitConfig
 from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs
 from unpaired.models.munit.sheets import sample_grids
@@ -39,32 +41,42 @@ class Munit(Method[MunitConfig, MunitOutputs]):
 
     def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> MunitOutputs:
         """Encode, reconstruct and translate `batch` with styles drawn from N(0, I)."""
-        shape = (len(batch.x_a), self.config.generator.style_dim)
-        style_a, style_b = (torch.randn(shape, generator=rng).to(batch.x_a.device) for _ in DOMAINS)
-        with_cycle = value_at(self.config.weights.cycle, step) > 0
-        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle)
+        style_a, style_b = self._draw_styles(batch, rng)
+        weights = self.config.weights
+        with_cycle = value_at(weights.cycle, step) > 0
+        more_styles = self._draw_styles(batch, rng) if value_at(weights.mode_seeking, step) > 0 else None
+        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles)
         return outputs
 
     def discriminator_terms(
         self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, rng: torch.Generator, step: int
     ) -> dict[str, Tensor]:
-        """`adversarial_a` and `adversarial_b`: each discriminator on translations into its domain and real pictures."""
-        if self._mixup_is_on(step):
-            return self._mixup_terms(discriminators, outputs, batch, rng)
-        scores = discriminators({d: [outputs.translated(d), batch[d]] for d in DOMAINS})
-        kind = self.config.adversarial
-        return {f"adversarial_{d}": discriminator_loss(kind, fake=scores[d][0], real=scores[d][1]) for d in DOMAINS}
+        """The adversarial terms of each discriminator on translations into its domain and real pictures.
 
-    def generator_terms(self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch) -> dict[str, Tensor]:
-        """The adversarial, image, style, content and (when its weight is positive) cycle terms of both domains."""
-        scores = discriminators({d: [outputs.translated(d)] for d in DOMAINS})
+        In the steps that R1 is due in, its terms too.
+        """
+        if self._mixup_is_on(step):
+            terms = self._mixup_terms(discriminators, outputs, batch, rng)
+        else:
+            pictures = {d: [outputs.translated(d), batch[d]] for d in DOMAINS}
+            scores, kind = self._scores(discriminators, pictures, rng), self.config.adversarial
+            terms = {f"adversarial_{d}": discriminator_loss(kind, *scores[d]) for d in DOMAINS}
+        return terms | self._r1_terms(discriminators, batch, rng, step)
+
+    def generator_terms(
+        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, rng: torch.Generator, step: int
+    ) -> dict[str, Tensor]:
+        """The adversarial, image, style and content terms of both domains, and those of the others that are on."""
+        scores = self._scores(discriminators, {d: [outputs.translated(d)] for d in DOMAINS}, rng)
         terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, scores[d][0]) for d in DOMAINS}
-        terms |= self._reconstruction_terms(outputs, batch)
-        return terms | self._cycle_terms(outputs, batch)
+        terms |= self._reconstruction_terms(outputs, batch) | self._cycle_terms(outputs, batch)
+        return terms | self._style_terms(outputs, step)
 
     def weights(self, step: int) -> Mapping[str, float]:
-        """The weight of every term at `step`."""
-        return {f"{term}_{d}": value_at(getattr(self.config.weights, term), step) for term in TERMS for d in DOMAINS}
+        """The weight of every term at `step`. R1, which is there in some steps, stands for the steps between too."""
+        by_term = {term: value_at(getattr(self.config.weights, term), step) for term in TERMS}
+        by_term["r1"] *= self.config.r1_every_steps
+        return {f"{term}_{d}": weight for term, weight in by_term.items() for d in DOMAINS}
 
     def sample_grids(self, generators: nn.Module, batch: Batch, rng: torch.Generator, num_styles: int) -> list[Grid]:
         """Random styles, example styles, and reconstruction with cycle, in both directions."""
@@ -90,6 +102,41 @@ class Munit(Method[MunitConfig, MunitOutputs]):
             "cycle_b": mean_absolute_error(outputs.x_bab, batch.x_b),
         }
 
+    def _style_terms(self, outputs: MunitOutputs, step: int) -> dict[str, Tensor]:
+        terms = {}
+        if value_at(self.config.weights.style_prior, step) > 0:
+            terms["style_prior_a"] = style_prior_divergence(outputs.style_a)
+            terms["style_prior_b"] = style_prior_divergence(outputs.style_b)
+        if outputs.x_ba_again is not None and outputs.prior_style_a_again is not None:
+            styles = outputs.prior_style_a, outputs.prior_style_a_again
+            terms["mode_seeking_a"] = mode_seeking(outputs.x_ba, outputs.x_ba_again, *styles)
+        if outputs.x_ab_again is not None and outputs.prior_style_b_again is not None:
+            styles = outputs.prior_style_b, outputs.prior_style_b_again
+            terms["mode_seeking_b"] = mode_seeking(outputs.x_ab, outputs.x_ab_again, *styles)
+        return terms
+
+    def _r1_terms(self, discriminators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> dict[str, Tensor]:
+        if value_at(self.config.weights.r1, step) <= 0 or step % self.config.r1_every_steps:
+            return {}
+        real = {d: batch[d].detach().requires_grad_() for d in DOMAINS}
+        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, rng)
+        return {f"r1_{d}": gradient_penalty(scores[d][0], real[d]) for d in DOMAINS}
+
+    def _scores(
+        self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], rng: torch.Generator
+    ) -> Mapping[Domain, Sequence[Sequence[Tensor]]]:
+        """For each domain, what its discriminator says of each of its batches of `pictures`, augmented."""
+        augment = self.config.augment
+        seen = {d: [diff_augment(x, augment, rng) for x in batches] for d, batches in pictures.items()}
+        found: Mapping[Domain, Sequence[Sequence[Tensor]]] = discriminators(seen)
+        return found
+
+    def _draw_styles(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random styles of a and b, one for each picture of the batch."""
+        shape = (len(batch.x_a), self.config.generator.style_dim)
+        style_a, style_b = (torch.randn(shape, generator=rng).to(batch.x_a.device) for _ in DOMAINS)
+        return style_a, style_b
+
     def _content_target(self, content: Tensor) -> Tensor:
         return content.detach() if self.config.detach_content_target else content
 
@@ -104,7 +151,8 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         alpha = self.config.mixup.alpha
         draw = random.Random(_draw_seed(rng))  # torch has no Beta sampler that takes a generator
         shares = {d: draw.betavariate(alpha, alpha) for d in DOMAINS}
-        scores = discriminators({d: [_mix(batch[d], outputs.translated(d), shares[d])] for d in DOMAINS})
+        mixed = {d: [_mix(batch[d], outputs.translated(d), shares[d])] for d in DOMAINS}
+        scores = self._scores(discriminators, mixed, rng)
         kind = self.config.adversarial
         return {f"adversarial_{d}": mixup_discriminator_loss(kind, scores[d][0], shares[d]) for d in DOMAINS}
 

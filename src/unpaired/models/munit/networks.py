@@ -126,7 +126,8 @@ class AutoEncoder(nn.Module):
 @dataclass(frozen=True)
 class MunitOutputs(Outputs):
     """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
-    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss."""
+    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss;
+    `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
 
     content_a: Tensor
     content_b: Tensor
@@ -142,6 +143,10 @@ class MunitOutputs(Outputs):
     style_b_recon: Tensor
     x_aba: Tensor | None
     x_bab: Tensor | None
+    prior_style_a_again: Tensor | None = None
+    prior_style_b_again: Tensor | None = None
+    x_ab_again: Tensor | None = None
+    x_ba_again: Tensor | None = None
 
 
 class MunitGenerators(nn.Module):
@@ -161,9 +166,18 @@ class MunitGenerators(nn.Module):
         return self.a if domain == "a" else self.b
 
     def forward(
-        self, x_a: Tensor, x_b: Tensor, prior_style_a: Tensor, prior_style_b: Tensor, with_cycle: bool
+        self,
+        x_a: Tensor,
+        x_b: Tensor,
+        prior_style_a: Tensor,
+        prior_style_b: Tensor,
+        with_cycle: bool,
+        more_styles: tuple[Tensor, Tensor] | None = None,
     ) -> MunitOutputs:
-        """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle."""
+        """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle.
+
+        `more_styles` of a and b, where given, are those of second translations.
+        """
         content_a, style_a = self.a.encode(x_a)
         content_b, style_b = self.b.encode(x_b)
         x_ba = self.a.decode(content_b, prior_style_a)
@@ -187,6 +201,10 @@ class MunitGenerators(nn.Module):
             style_b_recon=style_b_recon,
             x_aba=self.a.decode(content_a_recon, style_a) if with_cycle else None,
             x_bab=self.b.decode(content_b_recon, style_b) if with_cycle else None,
+            prior_style_a_again=more_styles[0] if more_styles else None,
+            prior_style_b_again=more_styles[1] if more_styles else None,
+            x_ab_again=self.b.decode(content_a, more_styles[1]) if more_styles else None,
+            x_ba_again=self.a.decode(content_b, more_styles[0]) if more_styles else None,
         )
 
     def encode_content(self, x: Tensor, domain: Domain) -> Tensor:

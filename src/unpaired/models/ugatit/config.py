@@ -110,6 +110,10 @@ class UgatitConfig:
         layers = max(self.discriminator.num_layers_global, self.discriminator.num_layers_local)
         return int(max(3 * 2 ** (layers - 2), 2 * self.size_multiple))
 
+    def batch_problems(self, batch_size: int) -> list[Problem]:  # noqa: ARG002  the signature is every model's
+        """Nothing: it takes batches of any size."""
+        return []
+
     def _weight_problems(self) -> list[Problem]:
         return schedule_problems({f"model.weights.{term}": getattr(self.weights, term) for term in TERMS})
 

@@ -63,7 +63,14 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
             for name, both in scores.items()
         }
 
-    def generator_terms(self, discriminators: nn.Module, outputs: UgatitOutputs, batch: Batch) -> dict[str, Tensor]:
+    def generator_terms(
+        self,
+        discriminators: nn.Module,
+        outputs: UgatitOutputs,
+        batch: Batch,
+        rng: torch.Generator,
+        step: int,
+    ) -> dict[str, Tensor]:
         """The adversarial terms of the translations into each domain, and the cycle, identity and attention terms."""
         scores = discriminators({d: outputs.translated(d) for d in DOMAINS})
         kind = self.config.adversarial

@@ -1,0 +1,44 @@
+"""Terms that keep training stable or its codes in shape. None is in MUNIT's paper; each says where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_SMALLEST_VARIANCE = 1e-6
+_SMALLEST_DISTANCE = 1e-5
+
+
+def gradient_penalty(scores: Sequence[Tensor], x: Tensor) -> Tensor:
+    """Half the mean squared length of the gradient of the scores with respect to the real pictures `x` (N, 3, H, W).
+
+    R1 of Mescheder et al., ICML 2018, eq. 9, without γ. The score of a picture is the mean of each map, summed over the
+    maps `scores`, as in the adversarial losses. `x` has to require gradients. The penalty can be back-propagated.
+    """
+    total = torch.stack([maps.float().mean(dim=(1, 2, 3)).sum() for maps in scores]).sum()
+    (gradient,) = torch.autograd.grad(total, x, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean() / 2
+
+
+def style_prior_divergence(codes: Tensor) -> Tensor:
+    """KL(N(mean, variance) ‖ N(0, 1)) of the codes (N, D) of a batch, averaged over the dimensions. N is 2 or more.
+
+    With the variance that divides by N its expectation is least for codes from N(0, 1) at any N: mean² + variance is
+    the mean of s², and the logarithm only shifts by a constant with N.
+    """
+    codes = codes.float()
+    variance = codes.var(dim=0, correction=0).clamp_min(_SMALLEST_VARIANCE)
+    return (codes.mean(dim=0).square() + variance - variance.log() - 1).mean() / 2
+
+
+def mode_seeking(first: Tensor, second: Tensor, first_style: Tensor, second_style: Tensor) -> Tensor:
+    """How little two translations of the same pictures differ for how much their styles do, averaged over the pictures.
+
+    Mean |s − s'| / mean |x − x'| for translations (N, 3, H, W) with styles (N, D): the inverse of what MSGAN raises
+    (Mao et al., CVPR 2019, eq. 3). The styles get no gradient.
+    """
+    between_styles = (first_style - second_style).float().detach().abs().mean(dim=1)
+    between_pictures = (first - second).float().abs().mean(dim=(1, 2, 3))
+    return (between_styles / (between_pictures + _SMALLEST_DISTANCE)).mean()
