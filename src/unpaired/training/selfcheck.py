@@ -10,11 +10,11 @@ from torch import Tensor
 
 from unpaired import tensorfile
 from unpaired.errors import UserError
+from unpaired.inference.grids import draw_grid
 from unpaired.models.base import Batch
 from unpaired.training import checkpoint
 from unpaired.training.face_loss import Faces
 from unpaired.training.runs import RunFolder
-from unpaired.training.samples import draw_grid
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.step import train_step
 
