@@ -23,6 +23,7 @@ def name_of(value: object) -> str:
 
 def test_every_network_that_the_losses_and_metrics_name_is_there() -> None:
     wanted = {"facenet-casia", "facenet-vggface2", "dlib-face", "mtcnn", "vgg16", "vgg16-caffe", "hed-vgg16"}
+    wanted |= {"efficientnet-lite0"}
     assert wanted <= set(NETWORKS)
 
 

