@@ -38,5 +38,5 @@ def _covariance_root(centred: Tensor) -> Tensor:
     scaled = centred / math.sqrt(len(centred) - 1)
     if len(scaled) <= scaled.shape[1]:
         return scaled
-    _, root = torch.linalg.qr(scaled, mode="r")
+    root: Tensor = torch.linalg.qr(scaled, mode="r")[1]
     return root
