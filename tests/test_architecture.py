@@ -38,12 +38,15 @@ MAY_IMPORT = {
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
     "training": CONFIG  # a run may start from a bundle
-    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
-    "inference": CONFIG | {"tensorfile", "data", "models", "layers"},
-    "metrics": CONFIG | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained"},
+    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained", "evaluation"},
+    "inference": CONFIG | {"tensorfile", "data", "models", "layers", "demo"},
+    "metrics": CONFIG
+    | {"tensorfile", "data", "models", "inference", "layers", "losses", "faces", "pretrained"},
+    "evaluation": CONFIG | {"tensorfile", "data", "models", "inference", "metrics", "faces", "pretrained"},
     "demo": FOUNDATION,
-    "cli": CONFIG | {"tensorfile", "data", "models", "training", "inference", "metrics", "demo", "faces", "pretrained"},
-    "__init__": CONFIG | {"training", "inference"},
+    "cli": CONFIG
+    | {"tensorfile", "data", "models", "training", "inference", "metrics", "evaluation", "demo", "faces", "pretrained"},
+    "__init__": CONFIG | {"training", "inference", "evaluation"},
     "__main__": {"cli"},
 }
 HEAVY = {"torch", "torchvision", "pydantic", "PIL", "cv2", "accelerate", "safetensors", "tensorboard", "numpy"}

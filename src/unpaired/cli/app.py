@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": ("demo:demo", "First run: train a small model on bundled pictures and show what it does."),
     "train": ("train:train", "Train a translator between two folders of pictures."),
     "translate": ("translate:translate", "Translate pictures with a trained model."),
+    "evaluate": ("evaluate:evaluate", "Measure how good models are on held-out pictures, and compare them."),
     "bundle": ("bundle:bundle", "Write the trained networks of a run as one small folder to use or to share."),
     "import": ("import_:import_checkpoint", "Turn a checkpoint of a reference code into a bundle."),
     "data": ("data:app", "Look at folders of pictures, split them, make edge maps."),

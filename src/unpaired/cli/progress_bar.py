@@ -16,3 +16,15 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda num_done, num_all: bar.update(task, completed=num_done, total=num_all)
+
+
+@contextmanager
+def progress_text() -> Iterator[Callable[[str, int, int], None]]:
+    """The same for work of several parts: what is yielded takes what is being done, too."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda text, num_done, num_all: bar.update(task, description=text, completed=num_done, total=num_all)

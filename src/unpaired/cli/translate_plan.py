@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from unpaired.cli.numbers import whole_number
 from unpaired.errors import Problem, UserError, raise_if_any
 
 if TYPE_CHECKING:
@@ -159,25 +160,13 @@ def _numbers(call: TranslateCall, problems: list[Problem]) -> _Numbers:
 
     size: int | Literal["original"] | None = "original"
     if call.size != "original":
-        size = _number("--size", call.size, 1, 2**16, problems, '"original", or a number of pixels')
+        size = whole_number("--size", call.size, 1, 2**16, problems, '"original", or a number of pixels')
     return _Numbers(
-        num_styles=_number("--styles", call.num_styles, 1, 10_000, problems) or 1,
-        seed=_number("--seed", call.seed, 0, MAX_SEED, problems) or 0,
-        batch_size=_number("--batch", call.batch, 1, 10_000, problems),
+        num_styles=whole_number("--styles", call.num_styles, 1, 10_000, problems) or 1,
+        seed=whole_number("--seed", call.seed, 0, MAX_SEED, problems) or 0,
+        batch_size=whole_number("--batch", call.batch, 1, 10_000, problems),
         size=size,
     )
-
-
-def _number(
-    flag: str, text: str | None, lowest: int, highest: int, problems: list[Problem], what: str = "a whole number"
-) -> int | None:
-    """The number that was typed as `text`; None, and a problem, when it is none of `lowest` to `highest`."""
-    if text is None:
-        return None
-    if re.fullmatch(r"[+-]?\d{1,30}", text, re.ASCII) and lowest <= int(text) <= highest:
-        return int(text)
-    problems.append(Problem(f"{flag} {text}: is not allowed", f"It takes {what}, from {lowest:,} to {highest:,}."))
-    return None
 
 
 def _call_problems(call: TranslateCall) -> list[Problem]:

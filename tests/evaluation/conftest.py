@@ -1,0 +1,126 @@
+"""Small data folders, candidates that need no training, networks that need no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from unpaired.evaluation import tools
+from unpaired.evaluation.data import EvaluationData, open_data
+from unpaired.evaluation.evaluate import Plan, prepare
+from unpaired.evaluation.settings import Settings
+
+SIDE_PX = 32
+COUNTS = {"trainA": 9, "trainB": 8, "testA": 6, "testB": 6}
+
+
+def draw_picture(path: Path, seed: int, *, edges: bool = False, size: tuple[int, int] = (SIDE_PX, SIDE_PX)) -> Path:
+    """A blob of noise in a colour, or the black outline of a box on white."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if edges:
+        picture = Image.new("RGB", size, "white")
+        left = 3 + seed % 10
+        ImageDraw.Draw(picture).rectangle((left, left, left + 12, left + 14), outline="black")
+    else:
+        noise = torch.rand((4, 4, 3), generator=torch.Generator().manual_seed(seed)).mul(255).byte().numpy()
+        picture = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+    picture.save(path)
+    return path
+
+
+class PixelNetwork:
+    """Features without weights: the pixels of the picture, shrunk."""
+
+    name, label, num_features = "pixels", "pixels", 12
+    recipe: Mapping[str, str] = {"network": "pixels", "resize": "2x2"}
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(x, 2).flatten(1)
+
+    def to(self, _device: torch.device) -> PixelNetwork:
+        return self
+
+
+class PixelDistance:
+    """A distance without weights: the mean squared difference."""
+
+    name, label = "pixels", "pixels"
+    recipe: Mapping[str, str] = {"network": "pixels"}
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        return [x]
+
+    def between(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
+        return (first[0] - second[0]).square().flatten(1).mean(dim=1)
+
+    def num_at_once(self, _x: Tensor) -> int:
+        return 4
+
+    def to(self, _device: torch.device) -> PixelDistance:
+        return self
+
+
+@pytest.fixture(autouse=True)
+def _networks_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "default_feature_network", lambda: "pixels")
+    monkeypatch.setattr(tools, "load_feature_network", lambda _name: PixelNetwork())
+    monkeypatch.setattr(tools, "default_distance", lambda: "pixels")
+    monkeypatch.setattr(tools, "load_distance", lambda _name: PixelDistance())
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """A data folder in which testA and testB have no name in common."""
+    for part, count in COUNTS.items():
+        for number in range(count):
+            draw_picture(tmp_path / "data" / part / f"{part[-1].lower()}{number}.png", 100 * len(part) + number)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def paired_folder(tmp_path: Path) -> Path:
+    """A data folder of pairs: boxes' outlines in domain a, blobs in domain b."""
+    for part, count in COUNTS.items():
+        for number in range(count):
+            draw_picture(tmp_path / "pairs" / part / f"x{number}.png", number, edges=part.endswith("A"))
+    return tmp_path / "pairs"
+
+
+@pytest.fixture
+def opened() -> Callable[..., EvaluationData]:
+    """Opens a data folder that is right."""
+
+    def open_right(folder: Path, **how: object) -> EvaluationData:
+        data, problems = open_data(folder, **how)  # type: ignore[arg-type]
+        assert problems == []
+        assert data is not None
+        return data
+
+    return open_right
+
+
+@pytest.fixture
+def translations(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of translated pictures: `translations("name", ["x0_1", "x0_2"])`."""
+
+    def make(name: str, stems: list[str], seed: int = 0, size: tuple[int, int] = (SIDE_PX, SIDE_PX)) -> Path:
+        for number, stem in enumerate(stems):
+            draw_picture(tmp_path / name / f"{stem}.png", 1000 * (seed + 1) + number, size=size)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def planned() -> Callable[..., Plan]:
+    """The plan of an evaluation on the CPU: `planned([model], data, num_styles=2)`."""
+
+    def make(models: list[Path], data: Path, **settings: object) -> Plan:
+        return prepare(models, data, Settings(**{"device": "cpu", "num_styles": 2, **settings}))  # type: ignore[arg-type]
+
+    return make
