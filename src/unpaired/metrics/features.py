@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from unpaired.errors import UsageError, UserError, did_you_mean
 from unpaired.layers.precision import without_autocast
-from unpaired.metrics import efficientnet
-from unpaired.metrics.resampling import bicubic, resized
+from unpaired.metrics import efficientnet, inception_v3
+from unpaired.metrics.resampling import bicubic, resized, tensorflow_bilinear
 from unpaired.pretrained.catalogue import find
 from unpaired.pretrained.store import locate, require
 
@@ -47,7 +47,24 @@ def _efficientnet_input(x: Tensor) -> Tensor:
     return (pixels.clamp(0, 255) - 127) / 128
 
 
+def _inception_input(x: Tensor) -> Tensor:
+    """Whole pixels as in a saved picture, resized as TensorFlow 1 did, then (p − 128) / 128."""
+    pixels = ((x + 1) * 127.5).round().clamp(0, 255)
+    return (resized(pixels, inception_v3.SIZE_PX, tensorflow_bilinear) - 128) / 128
+
+
 _FACTS = {
+    "inception-v3": _Facts(
+        label="Inception-v3",
+        num_features=inception_v3.NUM_FEATURES,
+        recipe={
+            "network": "Inception-v3 (TensorFlow, 2015-12-05), pool_3, 2048 features",
+            "resize": "299 px, bilinear of TensorFlow 1 without antialiasing",
+            "normalisation": "(pixel - 128) / 128",
+        },
+        to_input=_inception_input,
+        read=inception_v3.read_inception_v3,
+    ),
     "efficientnet-lite0": _Facts(
         label="EfficientNet-lite0",
         num_features=efficientnet.NUM_FEATURES,
@@ -89,7 +106,10 @@ class FeatureNetwork(nn.Module):
             return self._backbone(self._to_input(x.float()))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits of the classes of ImageNet (N, num_classes) for pictures `x` (N, 3, H, W) in [-1, 1] of any size."""
+        """Logits of the classes of ImageNet for pictures `x` (N, 3, H, W) in [-1, 1] of any size.
+
+        (N, 1000), but (N, 1008) of Inception-v3, which are without bias, as the Inception Score is computed.
+        """
         with without_autocast(x):
             return self._backbone.logits(self.features(x))
 

