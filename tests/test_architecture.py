@@ -76,7 +76,7 @@ def part_of(module: str) -> str:
     if module == "unpaired":
         return "__init__"
     rest = module.removeprefix("unpaired.")
-    if rest in ("models", "losses.config") or (re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"):
+    if rest in ("models", "losses.config", "evaluation.config") or (re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"):
         return "models.config"
     return rest.split(".")[0]
 
@@ -253,6 +253,8 @@ class TestTheChecksThemselves:
         assert part_of("unpaired.models.munit.config") == "models.config"
         assert part_of("unpaired.models") == "models.config"
         assert part_of("unpaired.losses.config") == "models.config"
+        assert part_of("unpaired.evaluation.config") == "models.config"
+        assert part_of("unpaired.evaluation.report") == "evaluation"
         assert part_of("unpaired.models.base") == "models"
         assert part_of("unpaired.models.munit.networks") == "models"
         assert part_of("unpaired.training.loop") == "training"

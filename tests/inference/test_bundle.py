@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unpaired import tensorfile
+from unpaired import demo, tensorfile
 from unpaired.errors import UserError
 from unpaired.inference.bundle import Bundle, open_model, write_bundle
 from unpaired.inference.card import model_card
+from unpaired.inference.translator import Translator
 
 
 @pytest.fixture
@@ -191,10 +192,6 @@ class TestRefused:
     def test_a_missing_path_near_another(self, run_folder):
         self.refused(run_folder.with_name("0001-munit-cats2dog"), "no such model", "0001-munit-cats2dogs")
 
-    def test_demo_is_not_shipped(self, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        self.refused(Path("demo"), "no ready-made demo", "`unpaired demo`")
-
     def test_a_checkpoint_in_the_place_of_a_bundles_weights(self, run_folder, bundle_folder):
         shutil.copy(run_folder / "checkpoints/last.safetensors", bundle_folder / "model.safetensors")
         self.refused(bundle_folder, "holds a checkpoint")
@@ -239,3 +236,30 @@ class TestRefused:
     def test_a_bundle_without_weights(self, bundle_folder):
         (bundle_folder / "model.safetensors").unlink()
         self.refused(bundle_folder, "model.safetensors", "no such file")
+
+
+def test_demo_is_the_model_that_comes_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = open_model(Path("demo"))
+    assert bundle.fingerprint == open_model(demo.model_folder()).fingerprint
+    files = list(demo.model_folder().iterdir())
+    assert sum(path.stat().st_size for path in files) < 8 * 2**20
+    assert "CC-BY 4.0" in (demo.model_folder() / "README.md").read_text(encoding="utf-8"), "credit for the pictures"
+
+
+def test_a_folder_called_demo_comes_first(tmp_path, monkeypatch, bundle_folder):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(bundle_folder, tmp_path / "demo")
+    assert open_model(Path("demo")).fingerprint == open_model(bundle_folder).fingerprint
+
+
+def test_half_the_size_and_nearly_the_same_pictures(bundle_folder, tmp_path):
+    whole = open_model(bundle_folder)
+    write_bundle(whole.halved(), tmp_path / "half")
+    half = open_model(tmp_path / "half")
+    size, full_size = ((f / "model.safetensors").stat().st_size for f in (tmp_path / "half", bundle_folder))
+    assert size < 0.75 * full_size  # names and shapes take room too
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    results = [Translator(bundle).translate_tensor(x, to="b", seed=0) for bundle in (whole, half)]
+    assert (results[0] - results[1]).abs().max() < 0.02
+    assert results[1].dtype == torch.float32

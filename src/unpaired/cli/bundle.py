@@ -16,6 +16,9 @@ def bundle(
     raw: Annotated[
         bool, Parameter(help="Take the last weights, not their moving average.", negative="", show_default=False)
     ] = False,
+    half: Annotated[
+        bool, Parameter(help="Write weights of 16 bits: half the size.", negative="", show_default=False)
+    ] = False,
 ) -> None:
     """Write what translation needs of RUN (a run folder or a checkpoint file), with a model card, to a new folder."""
     from unpaired.errors import UserError, raise_if_any
@@ -29,7 +32,7 @@ def bundle(
     except UserError as error:
         problems += error.problems
     raise_if_any(problems)
-    write_bundle(model, out)
+    write_bundle(model.halved() if half else model, out)
     config = model.config
     num_bytes = sum(path.stat().st_size for path in out.iterdir())
     say(f"Wrote {out}: {config.model.name}, {config.weights} weights of {config.source}, {num_bytes / 2**20:.1f} MiB")

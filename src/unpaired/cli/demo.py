@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NUM_INPUTS = 8
 NUM_STYLES = 5
 GRID_NAME = "translations"
+READY_MADE = "drawings_coloured.png"
 
 
 def demo(
@@ -22,16 +23,24 @@ def demo(
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     out: Annotated[Path, Parameter(help="Folder for the bundled pictures.")] = Path("demo_data"),
 ) -> int:
-    """Train a small model on bundled pictures (emoji in two drawing styles) and show what it does."""
+    """Show what the model that comes with the package does, then train a smaller one on bundled pictures.
+
+    The ready one colours line drawings as emoji; the training is from one drawing style of emoji to another.
+    """
     from unpaired import presets
     from unpaired.config import override
-    from unpaired.demo import unpack
+    from unpaired.demo import copy_drawings, unpack
     from unpaired.errors import raise_if_any
     from unpaired.training.job import TrainCall, flag_overrides, prepare, start
+    from unpaired.training.commands import quoted
     from unpaired.training.logs import say
 
     flags = flag_overrides({"steps": steps, "seed": seed})
     raise_if_any(override(presets.demo(), flags)[1])  # before anything is written
+    drawings = copy_drawings(out)
+    sheet = _colour(drawings, out / READY_MADE)
+    say(f"A model that comes with unpaired, and line drawings it has never seen: {sheet.resolve().as_uri()}")
+    say(f"Again, with your own: unpaired translate demo {quoted(drawings)} --to b --styles 5")
     data = unpack(out)
     job = prepare(TrainCall(folders=(data,), preset="demo", flags=flags))
     counts = f"{len(job.folders.a)} Noto and {len(job.folders.b)} Twemoji drawings"
@@ -42,6 +51,23 @@ def demo(
         _show_translations(job, result.step)
         say("\n".join(_last_words(result.folder, data)))
     return result.exit_code
+
+
+def _colour(drawings: Path, sheet: Path) -> Path:
+    """The picture `sheet`, written anew: each of the bundled drawings in random styles of the bundled model."""
+    import torch
+
+    from unpaired.data.images import read_picture, to_tensor
+    from unpaired.demo import MODEL
+    from unpaired.inference.grids import write_grid
+    from unpaired.inference.translator import load
+    from unpaired.models.base import Grid
+
+    translator = load(MODEL, device="cpu")
+    inputs = torch.stack([to_tensor(read_picture(path, (255, 255, 255))) for path in sorted(drawings.glob("*.png"))])
+    coloured = list(translator.variants(inputs, "b", translator.draw_styles(NUM_STYLES, seed=0)))
+    labels = ("drawing", *(f"style {number}" for number in range(1, NUM_STYLES + 1)))
+    return write_grid(Grid("demo", "Drawings, coloured", torch.stack([inputs, *coloured], dim=1), labels), sheet)
 
 
 def _show_translations(job: Job, step: int) -> None:

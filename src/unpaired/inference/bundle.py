@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from unpaired import tensorfile
+from unpaired import demo, tensorfile
 from unpaired.config import RunConfig, to_dict, validate
 from unpaired.domain_names import domain_names
 from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
@@ -42,6 +42,10 @@ class Bundle:
     config: BundleConfig
     weights: Mapping[str, Tensor]
     discriminators: Mapping[str, Tensor] | None = None
+
+    def halved(self) -> Bundle:
+        """The same with weights of 16 bits: half as large, and rounded to 3 decimal digits. They compute in 32 bits."""
+        return replace(self, weights={name: tensor.half() for name, tensor in self.weights.items()})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -82,10 +86,13 @@ def check_fit(build: Callable[[], nn.Module], weights: Mapping[str, Tensor], sou
 def open_model(path: Path, *, raw: bool = False, with_discriminators: bool = False) -> Bundle:
     """The trained model at `path`: a run folder (its last checkpoint), a checkpoint file or a bundle folder.
 
+    The path `demo`, where nothing is called so, stands for the model that comes with the package.
     The moving average of the weights is taken where there is one, the `raw` weights on request; discriminators, which
     only training needs, when they are asked for and there.
     Raises `UserError` when there is no model, or its files are torn, from elsewhere or do not fit together.
     """
+    if str(path) == demo.MODEL and not path.exists():
+        path = demo.model_folder()
     if path.is_file():
         return _open_file(path, raw, with_discriminators)
     if not path.exists():
@@ -214,11 +221,6 @@ def _facts_of_run(run: RunConfig, path: Path, header: Mapping[str, Any], kind: L
 
 
 def _missing(path: Path) -> UserError:
-    if str(path) == "demo":
-        return UserError(
-            "demo: no ready-made demo model is shipped yet",
-            "`unpaired demo` trains one in minutes; then name the run folder that it prints.",
-        )
     siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, siblings)
     way_out = "Name a run folder, a checkpoint file or a bundle folder."
