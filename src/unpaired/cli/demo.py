@@ -31,8 +31,8 @@ def demo(
     from unpaired.config import override
     from unpaired.demo import copy_drawings, unpack
     from unpaired.errors import raise_if_any
-    from unpaired.training.job import TrainCall, flag_overrides, prepare, start
     from unpaired.training.commands import quoted
+    from unpaired.training.job import TrainCall, flag_overrides, prepare, start
     from unpaired.training.logs import say
 
     flags = flag_overrides({"steps": steps, "seed": seed})
