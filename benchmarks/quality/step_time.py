@@ -80,7 +80,9 @@ def main() -> None:
     for step in sides.values():
         step()
     rounds = [{name: seconds(step) for name, step in sides.items()} for _ in range(args.rounds)]
-    print(f"torch {torch.__version__}, {args.threads} threads, batch {args.batch}, {args.size} px, {args.rounds} rounds")
+    print(
+        f"torch {torch.__version__}, {args.threads} threads, batch {args.batch}, {args.size} px, {args.rounds} rounds"
+    )
     for name in sides:
         ratios = sorted(one["reference"] / one[name] for one in rounds)
         low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
