@@ -53,12 +53,20 @@ class TestFeatureNetwork:
             found = network.features(pictures(1))
         torch.testing.assert_close(found, network.features(pictures(1)), rtol=0, atol=0)
 
+    def test_loading_draws_no_random_numbers(self) -> None:
+        """A run that measures itself has to stay the run that it is without."""
+        before = torch.random.get_rng_state()
+        load_feature_network("efficientnet-lite0")
+        assert torch.equal(torch.random.get_rng_state(), before)
+
     def test_the_recipe_says_what_numbers_depend_on(self, network: features.FeatureNetwork) -> None:
         assert set(network.recipe) == {"network", "resize", "normalisation"}
 
     def test_what_is_no_batch_of_pictures(self, network: features.FeatureNetwork) -> None:
-        with pytest.raises(AssertionError, match="N, 3, H, W"):
+        with pytest.raises(UsageError, match="does not hold pictures"):
             network.features(pictures(1)[0])
+        with pytest.raises(UsageError, match="outside"):
+            network.features(pictures(1) * 255)
 
 
 class TestEfficientNet:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.errors import UserError
+from unpaired.errors import UsageError, UserError
 from unpaired.metrics.kid import (
     UGATIT_ALPHA,
     kernel_distance,
@@ -78,6 +78,12 @@ class TestKernelDistance:
         with pytest.raises(UserError, match="1 and 3"):
             kernel_distance(drawn(1, 0), drawn(3, 1))
 
+    def test_features_of_two_networks_or_of_broken_pictures(self) -> None:
+        with pytest.raises(UsageError, match=r"shapes \(4, 5\) and \(4, 6\)"):
+            kernel_distance(drawn(4, 0), drawn(4, 1, dim=6))
+        with pytest.raises(UsageError, match="not finite"):
+            kernel_distance(drawn(4, 0), drawn(4, 1) * math.nan)
+
 
 class TestEstimate:
     def test_the_standard_error_is_that_of_leaving_pictures_out(self) -> None:
@@ -103,7 +109,7 @@ class TestEstimate:
     def test_three_pictures_at_least(self) -> None:
         with pytest.raises(UserError, match="3 and 2") as caught:
             kernel_distance_estimate(drawn(3, 0), drawn(2, 1))
-        assert "three of each" in str(caught.value)
+        assert "3 of each" in str(caught.value)
 
 
 class TestPerPicture:

@@ -60,6 +60,6 @@ def test_pictures_from_elsewhere() -> None:
 
 
 def test_too_few() -> None:
-    with pytest.raises(UserError, match="3 and 20 pictures with 3 neighbours") as caught:
+    with pytest.raises(UserError, match="with 3 neighbours of 20 and 3 pictures") as caught:
         precision_recall(drawn(20, 0), drawn(3, 1))
-    assert "at least 4" in str(caught.value)
+    assert "4 of each" in str(caught.value)

@@ -1,11 +1,11 @@
-"""What is wrong with the pictures that a caller wants measured, said so that the caller can mend it."""
+"""What is wrong with the pictures or features that a caller wants measured, said so that the caller can mend it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from unpaired.errors import UsageError
+from unpaired.errors import UsageError, UserError
 from unpaired.inference.checks import check_pictures
 
 
@@ -50,3 +50,20 @@ def check_probabilities(probabilities: Tensor) -> None:
             f"to {sums.amax():g}",
             "They have to be 0 or more and have the sum 1: apply softmax to logits.",
         )
+
+
+def check_features(what: str, first: Tensor, second: Tensor, *, fewest: int) -> None:
+    """Raise unless `first` and `second` are finite features (N, D) and (M, D) of one network, `fewest` or more of each.
+
+    `what` they are for is named. A `UserError` for too few pictures, else a `UsageError`.
+    """
+    shapes = tuple(first.shape), tuple(second.shape)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise UsageError(
+            f"{what} of tensors of the shapes {shapes[0]} and {shapes[1]}",
+            "Both take features (number of pictures, number of features) of one network: see features_of.",
+        )
+    if min(len(first), len(second)) < fewest:
+        raise UserError(f"{what} of {len(first):,} and {len(second):,} pictures", f"It takes {fewest} of each or more.")
+    if not (first.isfinite().all() and second.isfinite().all()):
+        raise UsageError(f"{what}: features that are not finite", "Look for pictures with NaN among those measured.")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.errors import UsageError, UserError, did_you_mean
+from unpaired.inference.checks import check_pictures
 from unpaired.layers.precision import without_autocast
 from unpaired.metrics import efficientnet, inception_v3
 from unpaired.metrics.resampling import bicubic, resized, tensorflow_bilinear
@@ -99,9 +100,11 @@ class FeatureNetwork(nn.Module):
         self.eval()
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, num_features) float32 for pictures `x` (N, 3, H, W) in [-1, 1] of any size."""
-        assert x.ndim == 4, f"pictures are (N, 3, H, W), not {tuple(x.shape)}"
-        assert x.shape[1] == 3, f"pictures have three channels, not {x.shape[1]}"
+        """(N, num_features) float32 for pictures `x` (N, 3, H, W) in [-1, 1] of any size.
+
+        Raises `UsageError` for tensors that are no such pictures.
+        """
+        check_pictures(x)
         with without_autocast(x):
             return self._backbone(self._to_input(x.float()))
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from unpaired.errors import UserError
+from unpaired.metrics.checks import check_features
 
 MIN_PICTURES = 2
 
@@ -20,10 +20,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     compare only numbers from equally many pictures. It is called FID only for features of Inception-v3. Raises
     `UserError` for fewer than two pictures on a side.
     """
-    assert first.ndim == second.ndim == 2, "features are (N, D)"
-    assert first.shape[1] == second.shape[1], "features of two networks cannot be compared"
-    if min(len(first), len(second)) < MIN_PICTURES:
-        raise UserError(f"A Fréchet distance of {len(first)} and {len(second)} pictures", "It takes two of each.")
+    check_features("A Fréchet distance", first, second, fewest=MIN_PICTURES)
     x, y = first.double(), second.double()
     mean_x, mean_y = x.mean(dim=0), y.mean(dim=0)
     root_x, root_y = _covariance_root(x - mean_x), _covariance_root(y - mean_y)

@@ -21,7 +21,9 @@ from torch import Tensor
 
 from unpaired.errors import UserError
 from unpaired.metrics.bootstrap import Estimate, Values
+from unpaired.metrics.checks import check_features
 
+WHAT = "A kernel distance"
 MIN_PICTURES = 2
 MIN_PICTURES_OF_INTERVAL = 3
 NORMAL_QUANTILE = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
@@ -58,7 +60,7 @@ def kernel_distance(first: Tensor, second: Tensor) -> float:
     expected for two samples of one distribution, and an estimate may be negative. It is called KID only for features of
     Inception-v3: say which network they come from. Raises `UserError` for fewer than two pictures on a side.
     """
-    _check(first, second, MIN_PICTURES)
+    check_features(WHAT, first, second, fewest=MIN_PICTURES)
     x, y = first.double(), second.double()
     return float(_mean_of_different(_kernel(x, x)) + _mean_of_different(_kernel(y, y)) - 2 * _kernel(x, y).mean())
 
@@ -96,7 +98,7 @@ def kernel_distance_subsets(
     Each subset is `subset_size` different pictures of `fake` (N, D) and as many of `real` (M, D). Raises `UserError`
     when a side has fewer.
     """
-    _check(fake, real, MIN_PICTURES)
+    check_features(WHAT, fake, real, fewest=MIN_PICTURES)
     fewest = min(len(fake), len(real))
     if not MIN_PICTURES <= subset_size <= fewest:
         raise UserError(
@@ -118,7 +120,7 @@ def kernel_distance_blocks(real: Tensor, fake: Tensor, *, max_block_size: int = 
     in its order into as many blocks as the larger one needs, so the order matters: do not sort by what pictures show.
     U-GAT-IT's code took blocks of 10. Raises `UserError` when a block of the smaller side has fewer than two pictures.
     """
-    _check(real, fake, MIN_PICTURES)
+    check_features(WHAT, real, fake, fewest=MIN_PICTURES)
     num_blocks = math.ceil(max(len(real), len(fake)) / max_block_size)
     if min(len(real), len(fake)) < MIN_PICTURES * num_blocks:
         raise UserError(
@@ -148,14 +150,6 @@ def mean_kernel_distance(fake: Tensor, target: Tensor, source: Tensor, *, alpha:
     )
 
 
-def _check(first: Tensor, second: Tensor, fewest: int) -> None:
-    assert first.ndim == second.ndim == 2, "features are (N, D)"
-    assert first.shape[1] == second.shape[1], "features of two networks cannot be compared"
-    if min(len(first), len(second)) < fewest:
-        number = {MIN_PICTURES: "two", MIN_PICTURES_OF_INTERVAL: "three"}[fewest]
-        raise UserError(f"A kernel distance of {len(first)} and {len(second)} pictures", f"It takes {number} of each.")
-
-
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T / x.shape[1] + 1) ** 3
 
@@ -168,7 +162,7 @@ def _mean_of_different(kernel: Tensor) -> Tensor:
 
 def _leave_one_out(fake: Tensor, real: Tensor) -> tuple[float, Tensor, Tensor]:
     """The distance, and what it is without each picture of `fake` (N,) and without each of `real` (M,)."""
-    _check(fake, real, MIN_PICTURES_OF_INTERVAL)
+    check_features(WHAT, fake, real, fewest=MIN_PICTURES_OF_INTERVAL)
     x, y = fake.double(), real.double()
     among_x, among_y, across = _kernel(x, x), _kernel(y, y), _kernel(x, y)
     within_x, within_y = _mean_of_different(among_x), _mean_of_different(among_y)

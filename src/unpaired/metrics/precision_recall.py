@@ -1,4 +1,7 @@
-"""Precision and recall of generated pictures (Kynkäänniemi et al., NeurIPS 2019), for the features of any network."""
+"""Precision and recall of generated pictures (Kynkäänniemi et al., NeurIPS 2019), for the features of any network.
+
+The paper took features of VGG16: its numbers can only be compared with others from that network.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from unpaired.errors import UserError
 from unpaired.metrics.bootstrap import Values
+from unpaired.metrics.checks import check_features
 
 CHUNK = 64
 
@@ -33,13 +36,8 @@ def precision_recall(real: Tensor, fake: Tensor, *, num_neighbours: int = 3) -> 
     nearest neighbour in the set. Both shares depend on the counts: with few pictures the balls are large. Raises
     `UserError` when a side has not more than `num_neighbours` pictures.
     """
-    assert real.ndim == fake.ndim == 2, "features are (N, D)"
-    assert real.shape[1] == fake.shape[1], "features of two networks cannot be compared"
-    if min(len(real), len(fake)) <= num_neighbours:
-        raise UserError(
-            f"Precision and recall of {len(fake)} and {len(real)} pictures with {num_neighbours} neighbours",
-            f"It takes at least {num_neighbours + 1} of each.",
-        )
+    what = f"Precision and recall with {num_neighbours} neighbours"
+    check_features(what, real, fake, fewest=num_neighbours + 1)
     real, fake = real.double(), fake.double()
     is_precise = _is_within(fake, real, _radii(real, num_neighbours)).double().numpy()
     is_covered = _is_within(real, fake, _radii(fake, num_neighbours)).double().numpy()
