@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unpaired import tensorfile
+from unpaired import demo, tensorfile
 from unpaired.cli.app import COMMANDS, build_app, main
 from unpaired.config import RunConfig, compose, load, to_yaml
 from unpaired.config_fields import fields_of
@@ -91,6 +91,7 @@ def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     monkeypatch.setattr(embedder, "load_embedder", lambda _, load=embedder.load_embedder: load("facenet-casia"))
     shutil.copytree(trained_once.parent / "discs2rings" / "trainA", tmp_path / "cats")
     shutil.copytree(trained_once.parent / "discs2rings" / "trainB", tmp_path / "dogs")
+    shutil.copy(demo.copy_drawings(tmp_path) / "house.png", tmp_path / "sketch.png")
     for animal in ("cat", "dog"):
         Image.open(tmp_path / f"{animal}s" / "00.png").save(tmp_path / f"{animal}.jpg")
     run = tmp_path / "runs" / "0001-munit-cats2dogs"

@@ -14,7 +14,7 @@ _MANY = Parameter(consume_multiple=True, negative="", show_default=False)
 
 
 def translate(
-    model: Annotated[Path, Parameter(help="A run folder, a checkpoint file or a bundle folder.")],
+    model: Annotated[Path, Parameter(help="A run folder, a checkpoint file, a bundle folder or demo.")],
     inputs: Annotated[tuple[Path, ...], _MANY, Parameter(help="Pictures, and folders of pictures.")] = (),
     /,
     *,
