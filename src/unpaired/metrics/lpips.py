@@ -17,23 +17,25 @@ from unpaired.errors import UserError
 from unpaired.metrics.picture_distance import DistanceFacts, PictureDistance
 from unpaired.pretrained.alexnet import CHANNELS, AlexNetFeatures, read_alexnet
 from unpaired.pretrained.catalogue import find
-from unpaired.pretrained.sources import Installed
 from unpaired.pretrained.store import locate, require
 
 Version = Literal["0.1", "0.0"]
-LPIPS_WAY_OUT = 'unpaired weights get alexnet, and pip install "unpaired[evaluation]"'
+TRUNK = "alexnet"
+HEADS: dict[Version, str] = {"0.1": "lpips-heads", "0.0": "lpips-heads-v0.0"}
+LPIPS_WAY_OUT = "unpaired weights get alexnet, then unpaired weights get lpips-heads"
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in [-1, 1], for R, G, B
 MIN_SIDE_PX = 31  # of fewer, AlexNet's second pool leaves nothing
 
 
 def load_lpips(version: Version) -> PictureDistance:
     """LPIPS of `version` with AlexNet. Raises `UserError` when the trunk or the heads are not on this machine."""
-    return make_lpips(AlexNetFeatures(read_alexnet(require("alexnet"))), read_heads(_heads_file(version)), version)
+    trunk = AlexNetFeatures(read_alexnet(require(TRUNK)))
+    return make_lpips(trunk, read_heads(require(HEADS[version])), version)
 
 
 def is_lpips_here() -> bool:
     """Whether the trunk and the heads of version 0.1 lie on this machine."""
-    return locate(find("alexnet")) is not None and _heads("0.1").locate() is not None
+    return all(locate(find(name)) is not None for name in (TRUNK, HEADS["0.1"]))
 
 
 def make_lpips(trunk: AlexNetFeatures, heads: Sequence[Tensor], version: Version) -> PictureDistance:
@@ -57,28 +59,16 @@ def read_heads(path: Path) -> list[Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         heads = [state[f"lin{i}.model.1.weight"] for i in range(len(CHANNELS))]
     except Exception as error:  # torch's unpickler raises nearly anything on damaged files
-        raise UserError(f"{path}: does not hold the heads of LPIPS ({error})", _REINSTALL) from error
+        raise UserError(
+            f"{path}: does not hold the heads of LPIPS ({error})", "See what is expected: unpaired weights list."
+        ) from error
     seen = [tuple(head.shape) for head in heads]
     if seen != [(1, channels, 1, 1) for channels in CHANNELS]:
-        raise UserError(f"{path}: holds heads of the shapes {seen}, not those for AlexNet", _REINSTALL)
-    return [head.flatten() for head in heads]
-
-
-_REINSTALL = "Type: pip install --force-reinstall lpips==0.1.4."
-
-
-def _heads(version: Version) -> Installed:
-    return Installed("lpips", f"weights/v{version}/alex.pth")
-
-
-def _heads_file(version: Version) -> Path:
-    path = _heads(version).locate()
-    if path is None:
         raise UserError(
-            f"The heads of LPIPS v{version} are not on this machine: {_heads(version).path} of the package lpips",
-            'Type: pip install "unpaired[evaluation]".',
+            f"{path}: holds heads of the shapes {seen}, not those for AlexNet",
+            "See what is expected: unpaired weights list.",
         )
-    return path
+    return [head.flatten() for head in heads]
 
 
 class _ScaledInput(nn.Module):
