@@ -6,7 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unpaired.metrics.inception_score import conditional_inception_score, inception_score
+from unpaired.errors import UsageError
+from unpaired.metrics.bootstrap import NUM_RESAMPLES
+from unpaired.metrics.inception_score import (
+    conditional_inception_score,
+    conditional_inception_score_estimate,
+    inception_score,
+    inception_score_estimate,
+)
 
 
 def one_hot(labels: list[list[int]], num_classes: int) -> torch.Tensor:
@@ -50,6 +57,49 @@ def test_bounds_and_an_independent_computation(seed, num_inputs, num_styles, num
     assert whole.mean_kl == pytest.approx(entropy(p.mean((0, 1))) - entropy(p).mean(), abs=1e-6)
 
 
-def test_logits_are_refused():
-    with pytest.raises(AssertionError, match="add up to 1"):
-        inception_score(torch.randn(2, 3, 4))
+def test_a_hundred_styles_of_known_modes():
+    """Half of the inputs reach two modes, the others one; a classifier that is right with probability 0.9."""
+    right, others = 0.9, 0.1 / 3
+    of_mode = torch.full((4, 4), others).fill_diagonal_(right)
+    p = torch.stack([of_mode[[0, 1] * 50], of_mode[[2] * 100]] * 3)
+    mixed = [(right + others) / 2] * 2 + [others] * 2
+
+    def entropy(q):
+        return -sum(x * math.log(x) for x in q)
+
+    certain = [right, *[others] * 3]
+    assert conditional_inception_score(p).mean_kl == pytest.approx((entropy(mixed) - entropy(certain)) / 2, rel=1e-5)
+    assert conditional_inception_score(p).per_input[1] == pytest.approx(0, abs=1e-9)
+
+
+def test_intervals_are_those_of_resampled_inputs():
+    p = torch.from_numpy(np.random.default_rng(0).dirichlet(np.full(3, 0.3), size=(12, 4)))
+    whole, conditional = (e(p, seed=5) for e in (inception_score_estimate, conditional_inception_score_estimate))
+    draws = np.random.default_rng(5).multinomial(12, np.full(12, 1 / 12), size=NUM_RESAMPLES)
+    again = [p[torch.from_numpy(np.repeat(np.arange(12), counts))] for counts in draws[:400]]
+    assert whole.value == pytest.approx(inception_score(p).mean_kl)
+    assert conditional.value == pytest.approx(conditional_inception_score(p).mean_kl)
+    for found, score in ((whole, inception_score), (conditional, conditional_inception_score)):
+        values = [score(sample).mean_kl for sample in again]
+        assert np.percentile(values, 2.5) == pytest.approx(found.low, abs=0.03)
+        assert np.percentile(values, 97.5) == pytest.approx(found.high, abs=0.03)
+
+
+def test_a_class_that_never_occurs_adds_nothing():
+    p = one_hot([[0, 1], [1, 1]], 3)
+    assert inception_score_estimate(p, seed=0).value == pytest.approx(inception_score(p[..., :2]).mean_kl)
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (torch.randn(2, 3, 4), "apply softmax"),
+        (torch.full((2, 3, 4), 0.5), "sums from 2"),
+        (torch.full((2, 3, 4), math.nan), "apply softmax"),
+        (torch.full((6, 4), 0.25), "inputs, styles, classes"),
+    ],
+)
+def test_what_is_no_probability_is_refused(p, said):
+    for score in (inception_score, conditional_inception_score):
+        with pytest.raises(UsageError, match=said):
+            score(p)
