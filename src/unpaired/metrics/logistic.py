@@ -56,7 +56,7 @@ def fit(features: Tensor, targets: Tensor, *, penalty: float, num_classes: int) 
         optimizer.zero_grad()
         loss = cross_entropy(x @ weight + bias, targets) + penalty / 2 * weight.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss)
+        return float(loss.detach())
 
     with torch.enable_grad():
         optimizer.step(objective)  # type: ignore[no-untyped-call]
