@@ -38,10 +38,9 @@ MAY_IMPORT = {
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
     "training": CONFIG  # a run may start from a bundle
-    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained", "evaluation"},
+    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained", "evaluation", "metrics"},
     "inference": CONFIG | {"tensorfile", "data", "models", "layers", "demo"},
-    "metrics": CONFIG
-    | {"tensorfile", "data", "models", "inference", "layers", "losses", "faces", "pretrained"},
+    "metrics": CONFIG | {"tensorfile", "data", "models", "inference", "layers", "losses", "faces", "pretrained"},
     "evaluation": CONFIG | {"tensorfile", "data", "models", "inference", "metrics", "faces", "pretrained"},
     "demo": FOUNDATION,
     "cli": CONFIG
@@ -76,7 +75,9 @@ def part_of(module: str) -> str:
     if module == "unpaired":
         return "__init__"
     rest = module.removeprefix("unpaired.")
-    if rest in ("models", "losses.config", "evaluation.config") or (re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"):
+    if rest in ("models", "losses.config", "evaluation.config") or (
+        re.fullmatch(r"models\.\w+(\.config)?", rest) and rest != "models.base"
+    ):
         return "models.config"
     return rest.split(".")[0]
 

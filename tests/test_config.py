@@ -23,12 +23,14 @@ from unpaired.config import (
 )
 from unpaired.config_fields import fields_of, type_in_words
 from unpaired.errors import Problem, UsageError
+from unpaired.evaluation.config import EvaluationConfig
 from unpaired.losses.config import FaceConfig, LossesConfig, PerceptualConfig
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
 from unpaired.models.ugatit.config import DiscriminatorConfig as UgatitDiscriminatorConfig
 from unpaired.models.ugatit.config import GeneratorConfig as UgatitGeneratorConfig
 from unpaired.models.ugatit.config import UgatitConfig
 from unpaired.models.ugatit.config import WeightsConfig as UgatitWeightsConfig
+from unpaired.schedules import is_ever_positive
 
 WEIGHTS = st.floats(0, 1e6)
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))  # YAML folds exotic line breaks
@@ -91,7 +93,17 @@ def configs(draw: st.DrawFn) -> RunConfig:
     sides = st.integers(1, 8).map(lambda n: n * max(model.size_multiple, model.smallest_size()))
     folders = dict.fromkeys(("a", "b", "test_a", "test_b"), st.none() | NAMES)
     data = draw(any_of(DataConfig, size=st.tuples(sides, sides), **folders))
-    config: RunConfig = draw(any_of(RunConfig, model=st.just(model), data=st.just(data), losses=LOSSES))
+    needs_several = isinstance(model, MunitConfig) and is_ever_positive(model.weights.style_prior)
+    config: RunConfig = draw(
+        any_of(
+            RunConfig,
+            model=st.just(model),
+            data=st.just(data),
+            losses=LOSSES,
+            batch_size=st.integers(2 if needs_several else 1, 64),
+            evaluation=any_of(EvaluationConfig, metrics=st.lists(NAMES).map(tuple), best=NAMES),
+        )
+    )
     return config
 
 

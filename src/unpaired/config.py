@@ -16,6 +16,7 @@ from annotated_types import Gt, Interval
 
 from unpaired.config_fields import did_you_mean_path, fields_of, section_kind, section_kinds
 from unpaired.errors import Problem, raise_if_any
+from unpaired.evaluation.config import EvaluationConfig
 from unpaired.losses.config import LossesConfig
 from unpaired.models import ModelConfig
 from unpaired.models.munit.config import MunitConfig
@@ -138,6 +139,7 @@ class RunConfig:
     optimizer: OptimizerConfig = setting(OptimizerConfig(), "The optimizers and the learning rate.")
     samples: SamplesConfig = setting(SamplesConfig(), "Sample grids during training.")
     checkpoints: CheckpointsConfig = setting(CheckpointsConfig(), "Saved states to resume from.")
+    evaluation: EvaluationConfig = setting(EvaluationConfig(), "Measurements during training.")
     log: LogConfig = setting(LogConfig(), "Numbers written during training.")
 
     def fitted(self) -> RunConfig:

@@ -35,6 +35,9 @@ def train(
     face_weight: Annotated[
         str | None, Parameter(help="Weight of the face identity loss in both directions; see docs/faces.md.")
     ] = None,
+    eval_every: Annotated[
+        str | None, Parameter(help="Measure held-out pictures every so many steps, and keep the best weights.")
+    ] = None,
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
     resume: Annotated[Path | None, Parameter(help="Run folder to go on with, or one of its snapshots.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
@@ -59,6 +62,7 @@ def train(
                 "precision": precision,
                 "seed": seed,
                 "face-weight": face_weight,
+                "eval-every": eval_every,
                 "skip-bad": "true" if skip_bad else None,
             }
         ),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unpaired.config import DataConfig
 from unpaired.data.dataset import read_resized
-from unpaired.data.folders import SUB_FOLDERS
+from unpaired.data.folders import SUB_FOLDERS, PictureFolders
 from unpaired.data.images import BadPicture, Size, check_picture
 from unpaired.data.listing import Listing, counted, list_pictures, sub_folders
 from unpaired.data.problems import (
@@ -109,6 +109,19 @@ def data_of(
     return EvaluationData(name, found.test, found.train, paired, tuple(found.notes)), []
 
 
+def data_of_run(folders: PictureFolders, data: DataConfig) -> EvaluationData:
+    """The pictures of a training, which have been checked when it was opened; equal names of all are pairs."""
+    found = _Opened()
+    for domain in DOMAINS:
+        for key, into in ((domain, found.train), (f"test_{domain}", found.test)):
+            paths, folder = getattr(folders, key), getattr(data, key)
+            if paths and folder is not None:
+                into[domain] = _labelled(Path(folder), paths)
+        _without_held_out(domain, found)
+    paired = _are_pairs(found, None)
+    return EvaluationData("this training's pictures", found.test, found.train, paired, tuple(found.notes))
+
+
 def view_of(pictures: PicturesConfig) -> DataConfig:
     """How pictures are made ready for a model: resized as in its training, then cropped in the middle.
 
@@ -175,6 +188,11 @@ def _open_domain(domain: Domain, parts: Mapping[str, Path], found: _Opened) -> N
             pictures, problems = _open_folder(parts[key])
             found.problems += problems
             into[domain] = pictures
+    _without_held_out(domain, found)
+
+
+def _without_held_out(domain: Domain, found: _Opened) -> None:
+    """Let the pictures of the training take the place of held-out ones, where there are none, and say so."""
     if domain not in found.test and domain in found.train:
         found.test[domain] = found.train[domain]
         found.notes.append(
@@ -189,9 +207,12 @@ def _open_folder(folder: Path) -> tuple[Pictures, list[Problem]]:
         return Pictures(folder, (), ()), [problem]
     listing = list_pictures(folder)
     few = too_few_problem(name, listing, len(listing.pictures), MIN_PICTURES)
-    labels = unique_labels([PurePosixPath(listing.name(path)) for path in listing.pictures])
-    pictures = Pictures(folder, listing.pictures, tuple(label.as_posix() for label in labels))
-    return pictures, [*unreadable_problems(name, listing), *([few] if few else [])]
+    return _labelled(folder, listing.pictures), [*unreadable_problems(name, listing), *([few] if few else [])]
+
+
+def _labelled(folder: Path, paths: Sequence[Path]) -> Pictures:
+    labels = unique_labels([PurePosixPath(path.relative_to(folder).as_posix()) for path in paths])
+    return Pictures(folder, tuple(paths), tuple(label.as_posix() for label in labels))
 
 
 def _are_pairs(found: _Opened, pairs: bool | None) -> bool:

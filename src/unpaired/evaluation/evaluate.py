@@ -20,6 +20,7 @@ from unpaired.evaluation.candidates import (
     RealPictures,
     UnchangedInputs,
 )
+from unpaired.evaluation.choice import choose_metrics
 from unpaired.evaluation.comparison import differences
 from unpaired.evaluation.data import EvaluationData, Pictures, common_labels, open_data, picture_problems
 from unpaired.evaluation.grids import GridWriter
@@ -28,12 +29,13 @@ from unpaired.evaluation.report import CandidateResult, Evaluation
 from unpaired.evaluation.scene import Scene, chosen_inputs, measuring_view
 from unpaired.evaluation.settings import Settings
 from unpaired.evaluation.subjects import Direction, Subject
-from unpaired.evaluation.table import METRICS, choose_metrics
+from unpaired.evaluation.table import METRICS
 from unpaired.evaluation.tools import Tools
 from unpaired.evaluation.translated_folders import open_translations
 from unpaired.inference.bundle import open_model
 from unpaired.inference.devices import choose_device
 from unpaired.inference.translator import Translator
+from unpaired.metrics.labelled_folder import open_labelled
 from unpaired.metrics.measurement import Measurement
 from unpaired.models.base import Domain, other
 
@@ -74,6 +76,7 @@ def prepare(models: Sequence[Path], data_folder: Path, settings: Settings, earli
     view = measuring_view([c.view for c in opened.candidates if isinstance(c, ModelCandidate)], opened.sizes, settings)
     tools = Tools(settings, device, face_networks_of_losses=_face_networks(models))
     metrics, problems = choose_metrics(data, settings, tools, notes)
+    problems += _mode_problems(settings, view)
     inputs = _inputs(data, settings, view, opened.candidates, notes, problems)
     problems += picture_problems([*data.test.values(), *data.train.values()], view)
     raise_if_any(problems)
@@ -239,6 +242,21 @@ def _baselines(data: EvaluationData, settings: Settings) -> tuple[Candidate, ...
         if not settings.of_training and pictures.folder != data.test[domain].folder
     }
     return (UnchangedInputs(), *([RealPictures(separate, settings)] if separate else []))
+
+
+def _mode_problems(settings: Settings, view: DataConfig) -> list[Problem]:
+    """What is wrong with the folder of labelled pictures."""
+    if settings.modes is None:
+        return []
+    try:
+        open_labelled(settings.modes, view)
+    except UserError as error:
+        return list(error.problems)
+    return (
+        []
+        if len(settings.to) == 1
+        else [Problem(f"--modes {settings.modes}: of which domain?", "Add --to a or --to b.")]
+    )
 
 
 def _face_networks(models: Sequence[Path]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unpaired.config import DataConfig
 from unpaired.data.images import scaled
 from unpaired.errors import UserError
 from unpaired.evaluation.settings import Settings
 from unpaired.faces.embedder import EmbedderName, FaceEmbedder, load_embedder
+from unpaired.metrics.classifier import ModeClassifier, train_mode_classifier
 from unpaired.metrics.distances import PictureDistance, default_distance, load_distance
 from unpaired.metrics.features import FeatureNetwork, default_feature_network, features_of, load_feature_network
 
@@ -29,12 +31,13 @@ class Tools:
         self.settings = settings
         self.device = device
         self.face_networks_of_losses = face_networks_of_losses
+        self._classifiers: dict[DataConfig, ModeClassifier] = {}
         self._features: list[tuple[weakref.ref[Tensor], Tensor]] = []
 
     @cached_property
     def feature_network(self) -> FeatureNetwork:
         """The network whose features are compared. Raises `UserError` when its weights are not here."""
-        return load_feature_network(self.settings.features or default_feature_network())
+        return load_feature_network(self.settings.features or default_feature_network()).to(self.device)
 
     @cached_property
     def distance(self) -> PictureDistance:
@@ -54,6 +57,17 @@ class Tools:
         if not errors:
             raise UserError("the models were trained with every face network that could be asked", "Ask people.")
         raise errors[0]
+
+    def mode_classifier(self, view: DataConfig) -> ModeClassifier:
+        """The classifier of the modes, for pictures prepared as `view` says. Raises `UserError`."""
+        assert self.settings.modes is not None, "modes are measured where there are some"
+        if view not in self._classifiers:
+            network, seed = self.feature_network, self.settings.seed
+            with torch.inference_mode(False), torch.enable_grad():  # it is fitted here, among what only measures
+                self._classifiers[view] = train_mode_classifier(
+                    self.settings.modes, view, network, seed=seed, device=self.device
+                )
+        return self._classifiers[view]
 
     def missing(self, need: str) -> UserError | None:
         """Why a network for `need` (features, distance, faces) cannot be had; None when it can. It is loaded then."""

@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,18 @@ from unpaired.training.state import TrainState
 
 FORMAT = 1
 LAST = "last.safetensors"
+BEST = "best.safetensors"
 _SNAPSHOT = re.compile(r"step-(\d{8,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Best:
+    """Why a checkpoint is the best: the value of the number `name` after `step` updates, and how it was measured."""
+
+    name: str
+    value: float
+    step: int
+    recipes: tuple[Mapping[str, Any], ...]
 
 
 def save(state: TrainState, folder: Path) -> Path:
@@ -30,6 +43,21 @@ def save(state: TrainState, folder: Path) -> Path:
     path = folder / LAST
     tensorfile.write(path, state.tensors(), _header(state))
     return path
+
+
+def save_best(state: TrainState, folder: Path, best: Best) -> Path:
+    """Write the state as the best checkpoint in `folder` and return its path. Raises `UserError`."""
+    path = folder / BEST
+    tensorfile.write(path, state.tensors(), _header(state) | {"best": asdict(best)})
+    return path
+
+
+def read_best(folder: Path) -> Best | None:
+    """Why the best checkpoint in `folder` is that; None when there is none that can be read."""
+    try:
+        return Best(**tensorfile.read_header(folder / BEST)["best"])
+    except (UserError, KeyError, TypeError):
+        return None
 
 
 def keep_snapshot(folder: Path, step: int, config: CheckpointsConfig) -> Path:

@@ -29,9 +29,13 @@ _FLAGS = {
     "precision": ("precision",),
     "seed": ("seed",),
     "skip-bad": ("data.skip_bad",),
+    "eval-every": ("evaluation.every_steps",),
     "face-weight": ("losses.face.weight_ab", "losses.face.weight_ba"),
 }
-_MAY_CHANGE = ("steps", "device", "precision", "optimizer.", "log.", "samples.every_steps", "checkpoints.")
+_MAY_CHANGE = (
+    *("steps", "device", "precision", "samples.every_steps"),
+    *("optimizer.", "log.", "checkpoints.", "evaluation."),
+)
 _MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "data.cache_mib", "data.skip_bad")
 
 
@@ -104,6 +108,7 @@ def _prepare_new(call: TrainCall) -> Job:
         problems += _no_folder_problems(config)
     folders = _open(config, problems)
     problems += _missing_networks(config)
+    problems += _evaluation_problems(config, folders)
     run_folder, out_problems = plan_folder(config, call.out)
     problems += out_problems or _write_problems(run_folder)
     problems += _device_problems(config)
@@ -133,6 +138,7 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     problems += _forbidden_changes(saved, config, overrides)
     folders = _open(config, problems)
     problems += _missing_networks(config)
+    problems += _evaluation_problems(config, folders)
     problems += _device_problems(config)
     raise_if_any(problems)
     assert folders is not None
@@ -227,6 +233,14 @@ def _missing_networks(config: RunConfig) -> list[Problem]:
         except UserError as error:
             problems += error.problems
     return problems
+
+
+def _evaluation_problems(config: RunConfig, folders: PictureFolders | None) -> list[Problem]:
+    if config.evaluation.every_steps is None or folders is None:
+        return []
+    from unpaired.training.evaluator import evaluation_problems
+
+    return evaluation_problems(config, folders)
 
 
 def _device_problems(config: RunConfig) -> list[Problem]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOG_FILE = "log.txt"
 METRICS_FILE = "metrics.jsonl"
+EVALUATIONS_FILE = "evaluations.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 
 
@@ -83,7 +84,7 @@ class MetricsLog:
 
     def __init__(self, run_folder: Path, *, start_step: int = 0, tensorboard: bool = True) -> None:
         path = run_folder / METRICS_FILE
-        _forget_after(path, start_step)
+        forget_after(path, start_step)
         self._file = LineFile(path)
         self._board = _open_board(run_folder / TENSORBOARD_FOLDER, start_step) if tensorboard else None
 
@@ -94,6 +95,11 @@ class MetricsLog:
         """
         finite = {name: _finite(value) for name, value in values.items()}
         self._file.write(json.dumps({"step": step, **finite}))
+        if self._board is not None:
+            self._write_board(self._board, step, values)
+
+    def write_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Write `values` to TensorBoard alone, where it is wanted. Raises `UserError` when the disk is full."""
         if self._board is not None:
             self._write_board(self._board, step, values)
 
@@ -156,8 +162,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """Cut torn lines and those of later steps than `step` out of the metrics file at `path`."""
+def forget_after(path: Path, step: int) -> None:
+    """Cut torn lines and those of later steps than `step` out of the file at `path`, one JSON object a line."""
     if not path.is_file():
         return
     lines = path.read_bytes().splitlines(keepends=True)

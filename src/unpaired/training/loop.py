@@ -18,6 +18,7 @@ from unpaired.errors import UserError
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
+from unpaired.training.evaluator import Evaluator
 from unpaired.training.face_loss import Faces
 from unpaired.training.failures import explained
 from unpaired.training.interrupts import Interrupts
@@ -79,15 +80,23 @@ def train(
                 log.info(f"Self-check passed. A step takes {seconds:.2f} s: about {duration(seconds * config.steps)}.")
                 batches.close()
                 batches = _batches(state, folders)
+            evaluator = Evaluator(state, folders, run, log) if _evaluates(state) else None
             with MetricsLog(run.path, start_step=state.step, tensorboard=config.log.tensorboard) as metrics:
-                exit_code = _run(state, batches, fixed, run, metrics)
+                exit_code = _run(state, batches, fixed, run, metrics, evaluator)
         finally:
             batches.close()
         _say_how_it_ended(log, run, state, exit_code)
         return Result(run.path, state.step, exit_code)
 
 
-def _run(state: TrainState, batches: Iterator[LoadedStep], fixed: Batch, run: RunFolder, metrics: MetricsLog) -> int:
+def _run(
+    state: TrainState,
+    batches: Iterator[LoadedStep],
+    fixed: Batch,
+    run: RunFolder,
+    metrics: MetricsLog,
+    evaluator: Evaluator | None,
+) -> int:
     """The loop itself. Returns the exit code."""
     config, engine = state.config, state.engine
     meter = _Meter(config.batch_size * engine.world_size)
@@ -109,6 +118,8 @@ def _run(state: TrainState, batches: Iterator[LoadedStep], fixed: Batch, run: Ru
                     progress.update(state.step, **_shown(numbers))
             if state.step % config.samples.every_steps == 0 or state.step == config.steps:
                 _sample(state, fixed, run)
+            if evaluator is not None and evaluator.is_due(state.step):
+                evaluator.evaluate(state, metrics)
             if state.step % config.checkpoints.every_steps == 0 or done:
                 _save(state, run)
             if _is_snapshot(config, state.step):
@@ -180,6 +191,11 @@ def _center_faces(state: TrainState, folders: PictureFolders) -> None:
         face.center_on(
             (Batch(pair.x_a, pair.x_b).to(device), Faces(pair.faces_a, pair.faces_b).to(device)) for pair in chosen
         )
+
+
+def _evaluates(state: TrainState) -> bool:
+    """Whether this process measures the run now and then."""
+    return state.config.evaluation.every_steps is not None and state.engine.is_main
 
 
 def _fixed_batch(config: RunConfig, folders: PictureFolders) -> Batch:

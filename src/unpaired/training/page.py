@@ -18,7 +18,7 @@ from unpaired.domain_names import domain_names
 from unpaired.models import MODELS
 from unpaired.models.guide import Guide
 from unpaired.tensorfile import replace_file
-from unpaired.training import page_html
+from unpaired.training import page_evaluations, page_html
 from unpaired.training.extra_guide import with_extra_losses
 from unpaired.training.page_curves import Chart, alarms, charts
 from unpaired.training.page_state import GridHistory, RunState, read_run
@@ -52,6 +52,8 @@ def render(state: RunState, written: float) -> str:
         alarms=page_html.alarms(alarms(state, guide, names)),
         expect=page_html.expectations(guide),
         grids=page_html.grids(grids, guide),
+        evaluations_link=page_evaluations.link(state.evaluations),
+        evaluations=page_evaluations.section(state.evaluations, state.best, names),
         charts=page_html.charts(shown),
         values=page_html.values(shown, state.curves),
         commands=page_html.commands(state, names),

@@ -11,7 +11,8 @@ from typing import Any
 from PIL import Image
 
 from unpaired.config import RunConfig, load
-from unpaired.training.logs import LOG_FILE, METRICS_FILE, read_metrics
+from unpaired.training.checkpoint import Best, read_best
+from unpaired.training.logs import EVALUATIONS_FILE, LOG_FILE, METRICS_FILE, read_metrics
 
 MAX_POINTS = 600  # of a curve
 MAX_LINES = 10 * MAX_POINTS  # of metrics.jsonl that are looked at
@@ -65,7 +66,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class RunState:
-    """Everything that the page shows. `last` is the newest line of metrics.jsonl."""
+    """Everything that the page shows. `last` is the newest line of metrics.jsonl.
+
+    `evaluations` are the lines of evaluations.jsonl, `best` says which checkpoint is the best by them.
+    """
 
     folder: Path
     config: RunConfig
@@ -75,6 +79,8 @@ class RunState:
     curves: Curves
     grids: tuple[GridHistory, ...]
     log_tail: str
+    evaluations: tuple[Mapping[str, Any], ...] = ()
+    best: Best | None = None
 
     @property
     def finished(self) -> bool:
@@ -103,6 +109,8 @@ def read_run(folder: Path) -> RunState:
         curves=curves_of(records),
         grids=grids,
         log_tail=_tail(folder / LOG_FILE),
+        evaluations=tuple(read_metrics(folder / EVALUATIONS_FILE)),
+        best=read_best(folder / "checkpoints"),
     )
 
 

@@ -62,9 +62,10 @@ class Plan:
 
     @property
     def num_checkpoints(self) -> int:
-        """How many checkpoints there are at most: the last one, the snapshots, and one while it is written."""
+        """How many checkpoints there are at most: the last, the best, the snapshots, and one while it is written."""
         every, keep = self.config.checkpoints.snapshot_every_steps, self.config.checkpoints.keep
-        return 2 + (min(keep, self.config.steps // every) if every else 0)
+        num_best = 0 if self.config.evaluation.every_steps is None else 1
+        return 2 + num_best + (min(keep, self.config.steps // every) if every else 0)
 
     @property
     def num_grids(self) -> int:
