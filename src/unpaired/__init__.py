@@ -10,16 +10,17 @@ Importing this package imports no torch: that happens when a function is called 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unpaired.evaluation.report import Evaluation
     from unpaired.inference.translator import Translator
 
     __version__: str
 
-__all__ = ["Translator", "__version__", "load", "train"]
+__all__ = ["Translator", "__version__", "evaluate", "load", "train"]
 
 
 def load(model: str | Path, *, device: str = "auto", raw: bool = False) -> Translator:
@@ -65,6 +66,53 @@ def train(
     if result.exit_code:
         raise KeyboardInterrupt(f"stopped after {result.step} steps; saved in {result.folder}")
     return result.folder
+
+
+def evaluate(
+    *models: str | Path,
+    data: str | Path,
+    to: str | None = None,
+    metrics: Sequence[str] | None = None,
+    num_styles: int = 10,
+    num_inputs: int | None = None,
+    seed: int = 0,
+    distance: str | None = None,
+    features: str | None = None,
+    raw: bool = False,
+    baselines: bool = True,
+    device: str = "auto",
+    out: str | Path | None = None,
+) -> Evaluation:
+    """What `models` (run folders, bundles, checkpoints or folders of translations) are worth on the folder `data`.
+
+    `data` holds testA and testB. `to` is "a", "b" or None for both directions, `metrics` names as in
+    `unpaired evaluate --help` (None: all that apply). With `out` the report is written there: `metrics.json` and
+    `index.html` with the grids. Raises `unpaired.errors.UserError` with everything that is wrong.
+    """
+    from unpaired.errors import UsageError
+    from unpaired.evaluation.evaluate import prepare, run
+    from unpaired.evaluation.page import write_report
+    from unpaired.evaluation.settings import Settings
+
+    if to not in (None, "a", "b"):
+        raise UsageError(f"to={to!r}: is not a domain", 'It takes "a", "b", or None for both.')
+    settings = Settings(
+        to=("b", "a") if to is None else ("a",) if to == "a" else ("b",),
+        metrics=None if metrics is None else tuple(metrics),
+        num_styles=num_styles,
+        num_inputs=num_inputs,
+        seed=seed,
+        distance=distance,
+        features=features,
+        raw=raw,
+        baselines=baselines,
+        device=device,
+    )
+    folder = None if out is None else Path(out)
+    evaluation = run(prepare([Path(model) for model in models], Path(data), settings), lambda *_: None, folder=folder)
+    if folder is not None:
+        write_report(evaluation, folder)
+    return evaluation
 
 
 def __getattr__(name: str) -> object:
