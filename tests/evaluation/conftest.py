@@ -10,10 +10,14 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from unpaired import tensorfile
+from unpaired.config import DataConfig, RunConfig, to_dict, to_yaml
 from unpaired.evaluation import tools
 from unpaired.evaluation.data import EvaluationData, open_data
 from unpaired.evaluation.evaluate import Plan, prepare
 from unpaired.evaluation.settings import Settings
+from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
+from unpaired.models.munit.method import Munit
 
 SIDE_PX = 32
 COUNTS = {"trainA": 9, "trainB": 8, "testA": 6, "testB": 6}
@@ -124,3 +128,29 @@ def planned() -> Callable[..., Plan]:
         return prepare(models, data, Settings(**{"device": "cpu", "num_styles": 2, **settings}))  # type: ignore[arg-type]
 
     return make
+
+
+CONFIG = RunConfig(
+    data=DataConfig(a="data/discs", b="data/rings", size=(SIDE_PX, SIDE_PX)),
+    model=MunitConfig(
+        generator=GeneratorConfig(dim=4, mlp_dim=8, style_dim=3, num_res_blocks=1),
+        discriminator=DiscriminatorConfig(dim=4, num_layers=2, num_scales=1),
+    ),
+)
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a run of a tiny model with drawn weights: `write_run("name", seed=1)`."""
+
+    def write(name: str, seed: int = 0, config: RunConfig = CONFIG, step: int = 7) -> Path:
+        method = Munit(config.model)  # type: ignore[arg-type]
+        method.initialize(torch.Generator().manual_seed(seed))
+        tensors = {f"ema.{key}": tensor for key, tensor in method.generators.state_dict().items()}
+        plain = to_dict(config)
+        header = {"kind": "checkpoint", "format": 1, "step": step, "config": plain, "versions": {"unpaired": "0.1.0"}}
+        tensorfile.write(tmp_path / name / "checkpoints" / "last.safetensors", tensors, header)
+        (tmp_path / name / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+        return tmp_path / name
+
+    return write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,11 +75,11 @@ def prepare(models: Sequence[Path], data_folder: Path, settings: Settings, earli
     assert data is not None
     notes += data.notes
     view = measuring_view([c.view for c in opened.candidates if isinstance(c, ModelCandidate)], opened.sizes, settings)
-    tools = Tools(settings, device, face_networks_of_losses=_face_networks(models))
-    metrics, problems = choose_metrics(data, settings, tools, notes)
-    problems += _mode_problems(settings, view)
     inputs = _inputs(data, settings, view, opened.candidates, notes, problems)
     problems += picture_problems([*data.test.values(), *data.train.values()], view)
+    raise_if_any([*problems, *_mode_problems(settings, view)])
+    tools = Tools(settings, device, face_networks_of_losses=_face_networks(models))
+    metrics, problems = choose_metrics(data, settings, tools, notes)  # it looks into the pictures
     raise_if_any(problems)
     scene = Scene(data, settings, view, inputs, metrics, tools, notes)
     return Plan(scene, (*opened.candidates, *_baselines(data, settings)))
@@ -266,8 +267,7 @@ def _face_networks(models: Sequence[Path]) -> tuple[str, ...]:
     found = []
     for path in models:
         run_folder = path.parent.parent if path.is_file() else path
-        if (run_folder / "config.yaml").is_file():
+        with contextlib.suppress(UserError):  # a bundle, or the run of another version
             face = load(run_folder / "config.yaml").losses.face
-            if face is not None:
-                found.append(face.network)
+            found += [] if face is None else [face.network]
     return tuple(dict.fromkeys(found))
