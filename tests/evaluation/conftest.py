@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from unpaired.evaluation import tools
 from unpaired.evaluation.data import EvaluationData, open_data
 from unpaired.evaluation.evaluate import Plan, prepare
 from unpaired.evaluation.settings import Settings
+from unpaired.metrics.picture_distance import DistanceFacts, PictureDistance
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
 from unpaired.models.munit.method import Munit
 
@@ -50,23 +52,10 @@ class PixelNetwork:
         return self
 
 
-class PixelDistance:
-    """A distance without weights: the mean squared difference."""
-
-    name, label = "pixels", "pixels"
-    recipe: Mapping[str, str] = {"network": "pixels"}
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        return [x]
-
-    def between(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
-        return (first[0] - second[0]).square().flatten(1).mean(dim=1)
-
-    def num_at_once(self, _x: Tensor) -> int:
-        return 4
-
-    def to(self, _device: torch.device) -> PixelDistance:
-        return self
+def pixel_distance() -> PictureDistance:
+    """A distance without weights: of the pixels themselves."""
+    recipe = {"network": "pixels"}
+    return PictureDistance(DistanceFacts(name="pixels", label="pixels", recipe=recipe, min_side_px=1), lambda x: [x])
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +63,7 @@ def _networks_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "default_feature_network", lambda: "pixels")
     monkeypatch.setattr(tools, "load_feature_network", lambda _name: PixelNetwork())
     monkeypatch.setattr(tools, "default_distance", lambda: "pixels")
-    monkeypatch.setattr(tools, "load_distance", lambda _name: PixelDistance())
+    monkeypatch.setattr(tools, "load_distance", lambda _name: pixel_distance())
 
 
 @pytest.fixture
@@ -154,3 +143,17 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def unpaired_main() -> Callable[..., int]:
+    """Calls the command line in this process and gives its exit code."""
+    from unpaired.cli.app import main
+
+    return lambda *arguments: main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def small_config() -> RunConfig:
+    """The config of `write_run` at half the size."""
+    return replace(CONFIG, data=replace(CONFIG.data, size=(SIDE_PX // 2, SIDE_PX // 2)))
