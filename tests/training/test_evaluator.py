@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,12 +26,20 @@ from unpaired.training.runs import RunFolder, make_folder
 MEASURED = EvaluationConfig(every_steps=2, metrics=("kid",), num_inputs=4, num_styles=2)
 
 
+class PixelNetwork:
+    """Stands for a network with weights."""
+
+    label = "pixels"
+    recipe: Mapping[str, str] = {"network": "pixels"}
+
+    def to(self, _device: torch.device) -> PixelNetwork:
+        return self
+
+
 @pytest.fixture(autouse=True)
 def _pixels_as_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe: Mapping[str, str] = {"network": "pixels"}
-    network = SimpleNamespace(name="pixels", label="pixels", num_features=12, recipe=recipe)
     monkeypatch.setattr(tools, "default_feature_network", lambda: "pixels")
-    monkeypatch.setattr(tools, "load_feature_network", lambda _name: network)
+    monkeypatch.setattr(tools, "load_feature_network", lambda _name: PixelNetwork())
     monkeypatch.setattr(tools, "features_of", _pixels)
 
 
