@@ -29,7 +29,8 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
             f"SSIM of pictures of {height}x{width} pixels",
             f"Its window takes {WINDOW_PX} pixels: both sides need as many or more.",
         )
-    u, v = (pictures.double().flatten(0, 1)[:, None] for pictures in (x, y))  # (N·3, 1, H, W)
+    # (N·3, 1, H, W) from 0: the comparison of luminance takes black as 0
+    u, v = ((pictures.double() + 1).flatten(0, 1)[:, None] for pictures in (x, y))
     mean_u, mean_v = _blurred(u), _blurred(v)
     variance_u = _blurred(u * u) - mean_u**2
     variance_v = _blurred(v * v) - mean_v**2
