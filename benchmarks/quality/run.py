@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
 import time
 from pathlib import Path
 
@@ -32,16 +33,34 @@ def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:
     settings = {**row.settings, "steps": steps, "seed": seed, "checkpoints.snapshot_every_steps": 1000}
     start = time.monotonic()
     unpaired.train(data, preset=row.preset, settings=settings, out=folder)
+    seconds = round(time.monotonic() - start)
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    record = {"row": row.about, "seconds": round(time.monotonic() - start), "steps": steps, "machine": machine}
+    record = {"row": row.about, "seconds": seconds, "steps": steps, "machine": machine, "code": code_version()}
     (folder / TIME_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(model: Path, data: Path, out: Path, *, raw: bool, num_inputs: int | None) -> None:
+def code_version() -> str:
+    """The commit of the clone that is run, marked where files differ from it; the version where there is no clone."""
+    command = ["git", "-C", str(Path(unpaired.__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return unpaired.__version__
+
+
+def measure(model: Path, out: Path, args: argparse.Namespace, *, raw: bool) -> None:
     """Write the report of `model` to `out`, unless it is there."""
     if not (out / "metrics.json").is_file():
         unpaired.evaluate(
-            model, data=data, to="b", metrics=METRICS, num_inputs=num_inputs, raw=raw, baselines=False, out=out
+            model,
+            data=args.data,
+            to="b",
+            metrics=METRICS,
+            num_inputs=args.inputs,
+            num_styles=args.styles,
+            raw=raw,
+            baselines=False,
+            out=out,
         )
 
 
@@ -50,13 +69,13 @@ def main() -> None:
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     for name, _, path in (text.partition("=") for text in args.also):
-        measure(Path(path), args.data, args.out / name / "measured-as-it-is", raw=False, num_inputs=args.inputs)
+        measure(Path(path), args.out / name / "measured-as-it-is", args, raw=False)
     for seed in args.seeds:
         for name in args.rows:
             folder = args.out / f"{name}-s{seed}"
             train(ROWS[name], args.data, folder, steps=args.steps, seed=seed)
             for weights, raw in (("last", True), ("average", False)):
-                measure(folder, args.data, folder / f"measured-{weights}", raw=raw, num_inputs=args.inputs)
+                measure(folder, folder / f"measured-{weights}", args, raw=raw)
             write_table(args.out)
     print(table(args.out))
 
@@ -69,6 +88,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--inputs", type=int, help="measure on so many held-out pictures; all if not given")
+    parser.add_argument("--styles", type=int, default=10)
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=PATH")
     parser.add_argument("--out", type=Path, default=Path("quality"))
     return parser.parse_args()
