@@ -88,3 +88,15 @@ def test_an_imported_checkpoint_translates(place: Path, run: Any) -> None:
     ran = run("translate", "imported", "discs2rings/testA/00.png", "--to", "b", "--out", "out")
     assert ran.code == 0, ran.err
     assert len(pictures(place / "out")) == 1
+
+
+def test_translation_imports_only_what_it_needs(place: Path) -> None:
+    code = (
+        "import sys; from unpaired.cli.app import main\n"
+        "code = main(sys.argv[1:])\n"
+        "slow = {'accelerate', 'tensorboard', 'torchvision', 'cv2', 'scipy', 'sympy', 'torch._dynamo'}\n"
+        "print('LOADED', code, 'torch' in sys.modules, *sorted(slow & set(sys.modules)))"
+    )
+    call = ("translate", "demo", "discs2rings/testA/00.png", "--to", "b", "--device", "cpu", "--out", "lean")
+    ran = subprocess.run([sys.executable, "-c", code, *call], cwd=place, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "LOADED 0 True"

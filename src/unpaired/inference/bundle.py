@@ -60,7 +60,8 @@ class Bundle:
         """The generators with these weights, on the CPU, in eval mode: a `TranslationNetworks` module."""
         with torch.device("meta"):  # no time is spent on drawing weights that are replaced at once
             networks = _generators(self.config.model)
-        networks.to_empty(device="cpu").load_state_dict(dict(self.weights))
+        # assigned, not copied: filling tensors made without content would import sympy, a third of the start-up
+        networks.load_state_dict({name: tensor.float() for name, tensor in self.weights.items()}, assign=True)
         return networks.eval().requires_grad_(False)
 
 
