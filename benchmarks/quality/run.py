@@ -55,7 +55,7 @@ def measure(model: Path, out: Path, args: argparse.Namespace, *, raw: bool) -> N
             model,
             data=args.data,
             to="b",
-            metrics=METRICS,
+            metrics=args.metrics,
             num_inputs=args.inputs,
             num_styles=args.styles,
             raw=raw,
@@ -89,6 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--inputs", type=int, help="measure on so many held-out pictures; all if not given")
     parser.add_argument("--styles", type=int, default=10)
+    parser.add_argument("--metrics", nargs="+", default=METRICS, help="leave edges out where inputs are no edge maps")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=PATH")
     parser.add_argument("--out", type=Path, default=Path("quality"))
     return parser.parse_args()
