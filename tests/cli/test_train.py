@@ -171,6 +171,33 @@ def test_init_from_other_networks_says_what_to_set(data, run, tmp_path):
         prepare(wider)
 
 
+def test_a_profile_is_no_setting_of_the_run(data, run):
+    flags = flag_overrides({"steps": "5"})
+    job = prepare(TrainCall(resume=run, flags=flags, profile="1"))
+    assert job.num_profiled == 1
+    assert job.config == prepare(TrainCall(resume=run, flags=flags)).config
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"profile": "0"}, "--profile 0: is not allowed"),
+        ({"profile": "some"}, "--profile some: is not allowed"),
+        ({"profile": "1"}, "--profile 1: needs 3 steps, 2 of them to warm up; there are 2"),
+        ({"profile": "1", "dry_run": True}, "--profile 1: does not go with --dry-run"),
+    ],
+)
+def test_profiles_that_cannot_be_made_are_refused(data, typed, said):
+    found = messages(call(data, flags=SMALL_FLAGS | {"batch": "0"}, **typed))
+    assert any(said in message for message in found), found
+    assert any("--batch" in message for message in found), "with everything else that is wrong"
+
+
+def test_a_resume_has_to_have_steps_left_for_a_profile(run):
+    found = messages(TrainCall(resume=run, flags=flag_overrides({"steps": "4"}), profile="1"))
+    assert "there are 2" in found[0]
+
+
 def test_dry_run_prints_a_plan_and_makes_nothing(data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sets = [word for setting in TINY for word in ("--set", setting)]

@@ -29,6 +29,7 @@ from unpaired.models import MODELS
 from unpaired.presets import PRESETS
 from unpaired.pretrained.catalogue import NETWORKS
 from unpaired.pretrained.sources import NpmPackage, Wheel
+from unpaired.training.profiling import WARM_UP_STEPS
 
 DrawFace = Callable[..., Image.Image]
 
@@ -118,6 +119,8 @@ def tiny_training(words: list[str]) -> list[str]:
     """A `train` or `demo` call made small. What the page itself sets stays, but for the number of steps."""
     resumes = "--resume" in words
     steps = two_more_steps(Path(words[words.index("--resume") + 1])) if resumes else NEW_STEPS
+    if "--profile" in words:
+        steps = str(WARM_UP_STEPS + int(words[words.index("--profile") + 1]))
     kept = list(words)
     if "--steps" in kept:
         kept[kept.index("--steps") + 1] = steps

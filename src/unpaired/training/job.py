@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ class TrainCall:
     out: Path | None = None
     resume: Path | None = None
     init: Path | None = None
+    profile: str | None = None
+    dry_run: bool = False
 
     @property
     def overriding_flags(self) -> list[Override]:
@@ -70,6 +73,7 @@ class Job:
     run_folder: Path
     resume: Path | None = None
     init: InitialWeights | None = None
+    num_profiled: int | None = None
 
 
 def flag_overrides(flags: Mapping[str, str | None]) -> tuple[Override, ...]:
@@ -94,7 +98,7 @@ def start(job: Job) -> Result:
 
     run = make_folder(job.run_folder)
     run.write_config(job.config)
-    return train(job.config, job.folders, run, resume=job.resume, init=job.init)
+    return train(job.config, job.folders, run, resume=job.resume, init=job.init, num_profiled=job.num_profiled)
 
 
 def _prepare_new(call: TrainCall) -> Job:
@@ -113,9 +117,10 @@ def _prepare_new(call: TrainCall) -> Job:
     problems += out_problems or _write_problems(run_folder)
     problems += _device_problems(config)
     init = _open_init(call.init, config, problems)
+    num_profiled = _num_profiled(call, config.steps, problems)
     raise_if_any(problems)
     assert folders is not None
-    return Job(config, folders, run_folder, init=init)
+    return Job(config, folders, run_folder, init=init, num_profiled=num_profiled)
 
 
 def _prepare_resume(call: TrainCall, resume: Path) -> Job:
@@ -140,10 +145,11 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     problems += _missing_networks(config)
     problems += _evaluation_problems(config, folders)
     problems += _device_problems(config)
+    num_profiled = _num_profiled(call, config.steps - step, problems) if config.steps > step else None
     raise_if_any(problems)
     assert folders is not None
     require_steps_left(config, run, step)
-    return Job(config, folders, run.path, resume=checkpoint)
+    return Job(config, folders, run.path, resume=checkpoint, num_profiled=num_profiled)
 
 
 def _base(call: TrainCall, overrides: Sequence[Override]) -> tuple[RunConfig, list[Problem]]:
@@ -250,6 +256,24 @@ def _device_problems(config: RunConfig) -> list[Problem]:
 
     problem = device_problem(config.device)
     return [problem] if problem else []
+
+
+def _num_profiled(call: TrainCall, num_steps_left: int, problems: list[Problem]) -> int | None:
+    """How many steps of `num_steps_left` the call wants profiled; None, and perhaps a problem, when none."""
+    if call.profile is None:
+        return None
+    from unpaired.training.profiling import WARM_UP_STEPS
+
+    flag = f"--profile {call.profile}"
+    num = int(call.profile) if re.fullmatch(r"\d{1,9}", call.profile, re.ASCII) else 0
+    if call.dry_run:
+        problems.append(Problem(f"{flag}: does not go with --dry-run, which trains nothing", "Leave one of them out."))
+    if num < 1:
+        problems.append(Problem(f"{flag}: is not allowed", "It takes a number of steps, 1 or more; 5 are enough."))
+    elif num + WARM_UP_STEPS > num_steps_left:
+        message = f"{flag}: needs {num + WARM_UP_STEPS} steps, {WARM_UP_STEPS} of them to warm up; there are "
+        problems.append(Problem(f"{message}{num_steps_left:,}", "Profile fewer, or train more: --steps."))
+    return num
 
 
 def _write_problems(folder: Path) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from unpaired.training.interrupts import Interrupts
 from unpaired.training.logs import MetricsLog, RunLog
 from unpaired.training.memory import memory_mib
 from unpaired.training.page import write_page
+from unpaired.training.profiling import next_visibly, profiled
 from unpaired.training.progress import Progress, duration
 from unpaired.training.runs import RunFolder
 from unpaired.training.samples import write_grids
@@ -54,10 +55,12 @@ def train(
     *,
     resume: Path | None = None,
     init: InitialWeights | None = None,
+    num_profiled: int | None = None,
 ) -> Result:
     """Train until `config.steps` updates are made, or an interrupt, and return how it ended.
 
     It goes on from the checkpoint `resume` where one is given; a new run can start from the weights `init`.
+    `num_profiled` of its steps are profiled.
     Raises `UserError` when it cannot go on; what was saved stays.
     """
     with explained(config, run.path), RunLog(run.path) as log:
@@ -81,8 +84,11 @@ def train(
                 batches.close()
                 batches = _batches(state, folders)
             evaluator = Evaluator(state, folders, run, log) if _evaluates(state) else None
-            with MetricsLog(run.path, start_step=state.step, tensorboard=config.log.tensorboard) as metrics:
-                exit_code = _run(state, batches, fixed, run, metrics, evaluator)
+            with (
+                MetricsLog(run.path, start_step=state.step, tensorboard=config.log.tensorboard) as metrics,
+                profiled(num_profiled if engine.is_main else None, run.path, engine.device, log.info) as step_is_done,
+            ):
+                exit_code = _run(state, batches, fixed, run, metrics, evaluator, step_is_done)
         finally:
             batches.close()
         _say_how_it_ended(log, run, state, exit_code)
@@ -96,6 +102,7 @@ def _run(
     run: RunFolder,
     metrics: MetricsLog,
     evaluator: Evaluator | None,
+    step_is_done: Callable[[], None],
 ) -> int:
     """The loop itself. Returns the exit code."""
     config, engine = state.config, state.engine
@@ -106,9 +113,10 @@ def _run(
     page_due = 0.0
     with Interrupts() as interrupts, Progress(config.steps, state.step) as progress:
         while state.step < config.steps:
-            batch, faces = next(batches)
+            batch, faces = next_visibly(batches)
             values = train_step(state, batch.to(engine.device), faces.to(engine.device))
             meter.add(values)
+            step_is_done()
             stop = engine.any(interrupts.received is not None)
             done = stop or state.step == config.steps
             if state.step % config.log.every_steps == 0 or done:
