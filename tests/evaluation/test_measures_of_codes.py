@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -84,6 +85,18 @@ def test_style_codes_are_held_against_the_prior(direction):
     assert found["style_std"] == pytest.approx(std, rel=1e-4)
     assert found["style_kl"] == pytest.approx((mean**2 + std**2 - 1) / 2 - math.log(std), rel=1e-4)
     assert 0 < found["style_kl_by_chance"] < 0.1
+
+
+def test_every_dimension_is_kept_its_mean_with_sign(direction):
+    dark = replace(direction, real=direction.real // 2)
+    tools = Tools(Settings(), torch.device("cpu"))
+    found = {m.name: m for m in measures_of_codes.styles(Subject(dark, dark.x[:, None], ByHand()), tools)}
+    mean = (dark.real.double() / 127.5 - 1).mean().item()
+    assert mean < 0
+    assert found["style_mean"].per_dimension == pytest.approx((mean,), abs=1e-6)
+    assert found["style_mean"].value == pytest.approx(-mean, abs=1e-6)
+    assert found["style_mean"].low < -mean < found["style_mean"].high
+    assert not found["style_mean"].pictures, "dimensions of two models are no pairs"
 
 
 def test_folders_of_translations_have_no_codes(direction):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unpaired.errors import UsageError
-from unpaired.metrics.style_prior import style_statistics
+from unpaired.metrics.style_prior import style_estimates, style_statistics
 
 
 def test_codes_from_the_prior_have_almost_no_divergence():
@@ -48,3 +48,27 @@ def test_one_code_has_no_spread():
 def test_codes_with_nan_are_refused():
     with pytest.raises(UsageError, match="not finite"):
         style_statistics(torch.full((3, 4), math.nan))
+
+
+def test_estimates_are_the_means_over_dimensions():
+    codes = torch.randn(40, 3, generator=torch.Generator().manual_seed(2)) * torch.tensor([0.2, 1, 2]) - 1
+    statistics, found = style_statistics(codes), style_estimates(codes, seed=0)
+    assert found.shift.value == pytest.approx(statistics.mean.abs().mean().item())
+    assert found.std.value == pytest.approx(statistics.std.mean().item())
+    assert found.kl.value == pytest.approx(statistics.kl.mean().item())
+    for estimate in (found.shift, found.std, found.kl):
+        assert estimate.low < estimate.value < estimate.high
+
+
+def test_intervals_are_those_of_new_pictures():
+    """Of a mean of N codes with deviation s, 95 % lie within 1.96 s / √N; of a deviation, within 1.96 s / √(2N)."""
+    codes = torch.randn(400, 1, generator=torch.Generator().manual_seed(3)) * 0.5 + 3
+    found = style_estimates(codes, seed=0)
+    assert (found.shift.high - found.shift.low) / 2 == pytest.approx(1.96 * 0.5 / 400**0.5, rel=0.1)
+    assert (found.std.high - found.std.low) / 2 == pytest.approx(1.96 * 0.5 / 800**0.5, rel=0.15)
+
+
+def test_two_codes_and_codes_that_never_change_have_estimates():
+    for codes in (torch.tensor([[0.0], [1.0]]), torch.zeros(5, 2)):
+        found = style_estimates(codes, seed=0)
+        assert all(math.isfinite(x) for e in (found.shift, found.std, found.kl) for x in (e.value, e.low, e.high))

@@ -14,6 +14,9 @@ from unpaired.metrics.measurement import Better, Group, Measurement
 FEW_PICTURES = 30
 """With fewer values a bootstrap interval of their mean is too narrow."""
 
+INTERVAL = "95 %, bootstrap over pictures"
+"""What recipes say of intervals."""
+
 Recipe = Mapping[str, str | int | float]
 
 
@@ -22,6 +25,11 @@ def recipe_of(subject: Subject, **more: str | int | float) -> dict[str, str | in
     direction = subject.direction
     height, width = direction.size
     return {**more, "size": f"{height}x{width}", "inputs": len(direction.inputs)}
+
+
+def warnings_of_count(num_pictures: int) -> tuple[str, ...]:
+    """A warning where `num_pictures` are too few for an interval to be trusted."""
+    return (f"only {num_pictures} pictures: the interval is rough",) if num_pictures < FEW_PICTURES else ()
 
 
 def mean_of(
@@ -40,7 +48,6 @@ def mean_of(
     """The mean of one value (N,) for each picture of `labels`, with its bootstrap interval and all values."""
     per_picture = values.detach().double().cpu().numpy().astype(np.float64)
     found = mean_estimate(per_picture, seed=seed)
-    few = f"only {len(per_picture)} pictures: the interval is rough" if len(per_picture) < FEW_PICTURES else None
     return Measurement(
         name=name,
         label=label,
@@ -50,8 +57,8 @@ def mean_of(
         low=found.low,
         high=found.high,
         better=better,
-        recipe={**recipe, "interval": "95 %, bootstrap over pictures", "seed": seed},
-        warnings=(*warnings, *([few] if few else [])),
+        recipe={**recipe, "interval": INTERVAL, "seed": seed},
+        warnings=(*warnings, *warnings_of_count(len(per_picture))),
         pictures=labels,
         per_picture=tuple(per_picture.tolist()),
     )

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from unpaired.data.images import scaled
-from unpaired.evaluation.measured import mean_of, recipe_of
+from unpaired.evaluation.measured import INTERVAL, mean_of, recipe_of, warnings_of_count
 from unpaired.evaluation.subjects import Direction, Subject
 from unpaired.evaluation.tools import BATCH_SIZE, Tools
 from unpaired.inference.translator import Translator
+from unpaired.metrics.bootstrap import Estimate
 from unpaired.metrics.measurement import Better, Group, Measurement
 from unpaired.metrics.pairs import psnr
 from unpaired.metrics.round_trips import round_trips_of
 from unpaired.metrics.ssim import WINDOW_PX, ssim
-from unpaired.metrics.style_prior import style_statistics
+from unpaired.metrics.style_prior import style_estimates, style_statistics
 from unpaired.models.base import Domain, other
 
 LABELS = {
@@ -49,37 +50,41 @@ def trips(subject: Subject, tools: Tools) -> list[Measurement]:
     return measured + _likeness(subject, tools, translator)
 
 
-def styles(
-    subject: Subject,
-    tools: Tools,  # noqa: ARG001  the signature is every metric's
-) -> list[Measurement]:
-    """Mean, spread and KL to N(0, 1) of the styles encoded from the target's real pictures, a value a dimension."""
+def styles(subject: Subject, tools: Tools) -> list[Measurement]:
+    """Mean, spread and KL to N(0, 1) of the styles encoded from the target's real pictures.
+
+    Each number is a mean over the dimensions of the code and holds the value of every dimension; the mean's with sign.
+    """
     translator, direction = subject.translator, subject.direction
     if translator is None or translator.style_dim is None:
         return []
-    prior = style_statistics(_styles(translator, direction.real, direction.to))
-    dimensions = tuple(f"dimension {index}" for index in range(len(prior.kl)))
-    recipe = recipe_of(subject, codes=prior.num_codes, pictures=direction.real_name)
+    codes = _styles(translator, direction.real, direction.to)
+    prior, estimates = style_statistics(codes), style_estimates(codes, seed=tools.settings.seed)
+    seed = tools.settings.seed
+    recipe = recipe_of(subject, codes=len(codes), pictures=direction.real_name, interval=INTERVAL, seed=seed)
 
-    def number(name: str, label: str, values: Tensor, better: Better) -> Measurement:
+    def number(name: str, label: str, found: Estimate, values: Tensor, better: Better) -> Measurement:
         return Measurement(
             name=name,
             label=label,
             group="style codes",
             direction=direction.to,
-            value=float(values.mean()),
+            value=found.value,
+            low=found.low,
+            high=found.high,
             better=better,
             recipe=recipe,
-            pictures=dimensions,
-            per_picture=tuple(values.tolist()),
+            warnings=warnings_of_count(len(codes)),
+            per_dimension=tuple(values.tolist()),
         )
 
-    by_chance = torch.full_like(prior.kl, prior.total_kl_by_chance / len(prior.kl))
+    by_chance = prior.total_kl_by_chance / len(prior.kl)
+    exact, same = Estimate(by_chance, by_chance, by_chance), torch.full_like(prior.kl, by_chance)
     return [
-        number("style_mean", "Encoded styles: distance of their mean from 0", prior.mean.abs(), "lower"),
-        number("style_std", "Encoded styles: standard deviation (1 is right)", prior.std, "neither"),
-        number("style_kl", "Encoded styles: KL to N(0, 1), a dimension", prior.kl, "lower"),
-        number("style_kl_by_chance", "the same of as many random styles", by_chance, "neither"),
+        number("style_mean", "Encoded styles: distance of their mean from 0", estimates.shift, prior.mean, "lower"),
+        number("style_std", "Encoded styles: standard deviation (1 is right)", estimates.std, prior.std, "neither"),
+        number("style_kl", "Encoded styles: KL to N(0, 1), a dimension", estimates.kl, prior.kl, "lower"),
+        number("style_kl_by_chance", "the same of as many random styles", exact, same, "neither"),
     ]
 
 

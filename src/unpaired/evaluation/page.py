@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from unpaired.evaluation import page_html
+from unpaired.evaluation import page_html, page_styles
 from unpaired.evaluation.report import JSON_FILE, Evaluation, write_json
 from unpaired.tensorfile import replace_file
 
@@ -30,6 +30,7 @@ def render(evaluation: Evaluation) -> str:
         notes=page_html.notes(evaluation),
         table=page_html.table(evaluation),
         differences=page_html.differences(evaluation),
+        styles=page_styles.style_plots(evaluation),
         grids=page_html.grids(evaluation),
         recipes=page_html.recipes(evaluation),
         json_file=JSON_FILE,

@@ -17,7 +17,8 @@ class Measurement:
     `name` is stable (it is a key in files), `label` is what people read, with the network in it where there is one.
     `direction` is "a→b", "b→a", or the domain "a" or "b" that it is about. `recipe` names what has to be the same for
     two numbers to be comparable: network, resize, counts, seed. `per_picture` holds one value for each of `pictures`
-    where the number is their mean, so that two models can be compared picture by picture.
+    where the number is their mean, so that two models can be compared picture by picture. `per_dimension` holds one
+    value for each dimension of the style code where the number is about them.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
     per_picture: tuple[float, ...] = ()
+    per_dimension: tuple[float, ...] = ()
 
     def comparable_to(self, other: Measurement) -> bool:
         """Whether both numbers were made in the same way, so that their difference means something."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unpaired.errors import UsageError
+from unpaired.metrics.bootstrap import Estimate, Values, estimate
 
 MIN_CODES = 2
 MIN_STD = 1e-6
@@ -39,21 +41,62 @@ class StylePrior:
         return float(self.kl.sum())
 
 
+@dataclass(frozen=True)
+class StyleEstimates:
+    """Means over the dimensions of |mean|, std and KL to N(0, 1), each with its interval over pictures."""
+
+    shift: Estimate
+    std: Estimate
+    kl: Estimate
+
+
 def style_statistics(codes: Tensor) -> StylePrior:
     """How the style codes (N, D) compare with N(0, I). Raises `UsageError` for fewer than two codes, or NaN.
 
     The standard deviation is that of a sample (divided by N − 1); less than 1e-6 counts as 1e-6 in the KL.
     """
-    if codes.ndim != 2 or len(codes) < MIN_CODES or not codes.shape[1]:
-        raise UsageError(f"style codes of shape {tuple(codes.shape)}", "It takes (N, style_dim) with two or more.")
-    if not torch.isfinite(codes).all():
-        raise UsageError("style codes hold numbers that are not finite", "Check the model that they come from.")
-    values = codes.detach().cpu().double()
+    values = _checked(codes)
     mean, std = values.mean(dim=0), values.std(dim=0)
     variance = std.clamp_min(MIN_STD).square()
     kl = (mean.square() + variance - 1 - variance.log()) / 2
     by_chance = values.shape[1] * _kl_of_normal_codes(len(values))
     return StylePrior(mean, std, kl, by_chance, len(values))
+
+
+def style_estimates(codes: Tensor, *, seed: int) -> StyleEstimates:
+    """The statistics of the style codes (N, D), averaged over dimensions, with 95 % intervals over pictures.
+
+    Raises `UsageError` as `style_statistics` does.
+    """
+    values = _checked(codes).numpy()
+
+    def moments(weights: Values) -> tuple[Values, Values]:
+        """Mean and variance (R, D) of the codes in R samples, given as weights (R, N)."""
+        num = weights.sum(axis=1, keepdims=True)
+        mean = weights @ values / num
+        centred = weights @ (values - values.mean(axis=0)) ** 2 / num - (mean - values.mean(axis=0)) ** 2
+        return mean, np.maximum(centred, 0) * num / (num - 1)
+
+    def kl(weights: Values) -> Values:
+        mean, variance = moments(weights)
+        variance = np.maximum(variance, MIN_STD**2)
+        divergence: Values = ((mean**2 + variance - 1 - np.log(variance)) / 2).mean(axis=1)
+        return divergence
+
+    return StyleEstimates(
+        shift=estimate(lambda weights: np.abs(moments(weights)[0]).mean(axis=1), len(values), seed=seed),
+        std=estimate(lambda weights: np.sqrt(moments(weights)[1]).mean(axis=1), len(values), seed=seed),
+        kl=estimate(kl, len(values), seed=seed),
+    )
+
+
+def _checked(codes: Tensor) -> Tensor:
+    """The codes in float64 on the CPU."""
+    if codes.ndim != 2 or len(codes) < MIN_CODES or not codes.shape[1]:
+        raise UsageError(f"style codes of shape {tuple(codes.shape)}", "It takes (N, style_dim) with two or more.")
+    if not torch.isfinite(codes).all():
+        raise UsageError("style codes hold numbers that are not finite", "Check the model that they come from.")
+    return codes.detach().cpu().double()
 
 
 def _kl_of_normal_codes(num: int) -> float:
