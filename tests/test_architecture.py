@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "data": FOUNDATION | {"config"},
     "models": CONFIG | {"tensorfile", "layers", "losses", "tensorflow_files"},
     "training": CONFIG  # a run may start from a bundle
-    | {"tensorfile", "data", "models", "inference", "losses", "faces", "pretrained", "evaluation", "metrics"},
+    | {"tensorfile", "data", "models", "inference", "layers", "losses", "faces", "pretrained", "evaluation", "metrics"},
     "inference": CONFIG | {"tensorfile", "data", "models", "layers", "demo"},
     "metrics": CONFIG | {"tensorfile", "data", "models", "inference", "layers", "losses", "faces", "pretrained"},
     "evaluation": CONFIG | {"tensorfile", "data", "models", "inference", "metrics", "faces", "pretrained"},

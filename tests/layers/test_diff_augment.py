@@ -2,25 +2,26 @@ import pytest
 import torch
 
 from unpaired.layers.diff_augment import AUGMENTATIONS, cut_out, diff_augment, jitter_color, shift
+from unpaired.layers.share import Share
 
 
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def share(seed: int = 0) -> Share:
+    return Share(torch.Generator().manual_seed(seed))
 
 
 def pictures(num: int = 64) -> torch.Tensor:
-    return torch.rand(num, 3, 16, 24, generator=rng(5)) * 2 - 1
+    return torch.rand(num, 3, 16, 24, generator=share(5).rng) * 2 - 1
 
 
 def test_no_augmentation_gives_the_pictures_back():
     x = pictures()
-    assert diff_augment(x, (), rng()) is x
+    assert diff_augment(x, (), share()) is x
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_each_is_a_function_of_the_generator_and_differs_between_pictures(name):
     x = pictures(1).expand(8, -1, -1, -1)
-    first, again, other = (diff_augment(x, (name,), rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (diff_augment(x, (name,), share(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])
@@ -31,14 +32,14 @@ def test_each_is_a_function_of_the_generator_and_differs_between_pictures(name):
 def test_gradients_pass_through(name):
     x = pictures(2).double().requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda y: AUGMENTATIONS[name](y, rng(3)).float().double(), (x,), atol=1e-2, eps=1e-2
+        lambda y: AUGMENTATIONS[name](y, share(3)).float().double(), (x,), atol=1e-2, eps=1e-2
     )
 
 
 def test_colours_keep_the_drawing():
     """A change of brightness, saturation and contrast is affine in each channel's distance from grey."""
     x = pictures(4)
-    grey_before, grey_after = x.mean(1), jitter_color(x, rng()).mean(1)
+    grey_before, grey_after = x.mean(1), jitter_color(x, share()).mean(1)
     for before, after in zip(grey_before, grey_after, strict=True):
         slope = (after - after.mean()) / (before - before.mean())
         assert slope.std() < 1e-3
@@ -48,7 +49,7 @@ def test_colours_keep_the_drawing():
 
 def test_a_shift_moves_whole_pixels_by_an_eighth_at_most_and_repeats_the_border():
     x = pictures()
-    moved = shift(x, rng())
+    moved = shift(x, share())
     seen = set()
     for before, after in zip(x, moved, strict=True):
         matches = [
@@ -69,7 +70,7 @@ def test_a_shift_moves_whole_pixels_by_an_eighth_at_most_and_repeats_the_border(
 
 def test_a_cut_is_a_grey_square_and_the_rest_stays():
     x = pictures()
-    cut = cut_out(x, rng())
+    cut = cut_out(x, share())
     areas = []
     for before, after in zip(x, cut, strict=True):
         gone = (after == 0).all(0)

@@ -64,3 +64,14 @@ def test_pairs_nearer_than_the_hinge_are_left_alone() -> None:
     assert translated.grad is not None
     assert translated.grad[0].tolist() == [0, 0]
     assert translated.grad[1].any()
+
+
+def test_parts_of_a_batch_divided_by_their_share_of_its_faces_average_to_the_whole_batch():
+    e = torch.eye(4)
+    present = torch.tensor([True, True, True, False])
+    whole = face_identity_loss(e, e.flip(0) * 0.5, present)
+    parts = [
+        face_identity_loss(e[at], e.flip(0)[at] * 0.5, present[at], num_counted=present.sum() / 2)
+        for at in (slice(0, 2), slice(2, 4))
+    ]
+    assert float(torch.stack(parts).mean()) == pytest.approx(float(whole))

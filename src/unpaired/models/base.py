@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.config import DataConfig
+from unpaired.layers.share import Share
 from unpaired.models import ModelConfig
 
 Domain = Literal["a", "b"]
@@ -118,7 +119,8 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
 
     `generators` and `discriminators` are one module each, so that a distributed wrapper sees one `forward` a step.
     The methods below take the module to call (wrapped or not) as an argument.
-    All randomness of a step comes from `rng`, a CPU generator seeded by (seed, rank, step).
+    All randomness of a step comes from `share`; what is reckoned over a batch, and not picture by picture, is reckoned
+    over `share.whole`. So it makes no difference how many processes make a step.
     """
 
     generators: nn.Module
@@ -137,18 +139,18 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
         """Draw the initial weights of all networks."""
 
     @abstractmethod
-    def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> OutputsT:
+    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> OutputsT:
         """The one generator pass of a step: all encoding and decoding that its losses need."""
 
     @abstractmethod
     def discriminator_terms(
-        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, rng: torch.Generator, step: int
+        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """Unweighted scalars of the discriminator update, by name. `outputs` are detached."""
 
     @abstractmethod
     def generator_terms(
-        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, rng: torch.Generator, step: int
+        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """Unweighted scalars of the generator update, by name. The discriminators are frozen."""
 

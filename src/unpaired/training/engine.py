@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from unpaired.errors import Problem
+from unpaired.layers.share import Share
 from unpaired.training.memory import give_back_large_blocks
 
 
@@ -60,6 +61,17 @@ class Engine:
             return values
         reduced: Tensor = self._accelerator.reduce(values, reduction="mean")
         return reduced
+
+    def share(self, rng: torch.Generator) -> Share:
+        """This process's share of a step whose random numbers come from `rng`."""
+        return Share(rng, rank=self.rank, world_size=self.world_size, gather=self.gather)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The `rows` of all processes in the order of these, without gradients."""
+        if self.world_size == 1:
+            return rows
+        gathered: Tensor = self._accelerator.gather(rows)
+        return gathered
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is set in any process."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from unpaired.layers.share import Share
 from unpaired.losses.config import LossesConfig
 from unpaired.models.base import Batch, Outputs
 from unpaired.training.terms import Terms
@@ -24,11 +25,11 @@ class ExtraLosses:
         self.face = _face_identity(config, device)
         self.perceptual = _perceptual_distance(config, device)
 
-    def terms(self, outputs: Outputs, batch: Batch, faces: Faces | None, step: int) -> Terms:
+    def terms(self, outputs: Outputs, batch: Batch, faces: Faces | None, share: Share, step: int) -> Terms:
         """The terms of the generator update after `step` updates."""
         found = Terms()
         if self.face is not None and faces is not None:
-            found |= self.face.terms(outputs, batch, faces, step)
+            found |= self.face.terms(outputs, batch, faces, share, step)
         if self.perceptual is not None:
             found |= self.perceptual.terms(outputs, batch, step)
         return found

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from unpaired.data.faces import FaceBoxes
 from unpaired.faces.crop import crop_faces
 from unpaired.faces.embedder import FaceEmbedder
+from unpaired.layers.share import Share
 from unpaired.losses.config import FaceConfig
 from unpaired.losses.identity import face_identity_loss
 from unpaired.models.base import DOMAINS, Batch, Domain, Outputs, other
@@ -64,7 +65,7 @@ class FaceIdentity:
             "face_a": value_at(self.config.weight_ba, step) * ramp,
         }
 
-    def terms(self, outputs: Outputs, batch: Batch, faces: Faces, step: int) -> Terms:
+    def terms(self, outputs: Outputs, batch: Batch, faces: Faces, share: Share, step: int) -> Terms:
         """The terms whose weight is positive at `step`, with raw distances and shares of faces to show.
 
         Raw distances are squared L2 of unit embeddings, 0 to 4, whatever the hinge and the centering are.
@@ -74,7 +75,7 @@ class FaceIdentity:
         for target in DOMAINS:
             boxes = faces[other(target)]
             if weights[f"face_{target}"] > 0 and boxes is not None:
-                found |= self._direction(outputs.translated(target), batch[other(target)], boxes, target)
+                found |= self._direction(outputs.translated(target), batch[other(target)], boxes, share, target)
         return found
 
     def center_on(self, batches: Iterable[tuple[Batch, Faces]]) -> None:
@@ -88,15 +89,17 @@ class FaceIdentity:
                     embeddings[domain].append(self._embed(batch[domain], boxes)[boxes.present])
         self.centers = Centers(*(torch.cat(embeddings[domain]).mean(dim=0) for domain in DOMAINS))
 
-    def _direction(self, translated: Tensor, source: Tensor, boxes: FaceBoxes, target: Domain) -> Terms:
+    def _direction(self, translated: Tensor, source: Tensor, boxes: FaceBoxes, share: Share, target: Domain) -> Terms:
         with torch.no_grad():
             before = self._embed(source, boxes)
         after = self._embed(translated, boxes)
+        num_faces = share.gather(boxes.present).sum().clamp(min=1)
         loss = face_identity_loss(
             self._relative(before, other(target)),
             self._relative(after, target),
             boxes.present,
             self.config.hinge,
+            num_faces / share.world_size,  # the mean over the processes is then the mean over all faces
         )
         return Terms({f"face_{target}": loss}, self._observed(before, after.detach(), boxes.present, target))
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unpaired.data.faces import FaceBoxes
+from unpaired.layers.share import Share
 from unpaired.losses.config import LossesConfig
 from unpaired.models import MODELS, ModelConfig
 from unpaired.models.base import AnyMethod, Batch
@@ -63,17 +64,17 @@ def count_step(
     one after the other, so only the larger of the two counts. Only forward passes run here: the arithmetic of the
     backward passes follows from theirs.
     """
-    rng = torch.Generator().manual_seed(0)
+    share = Share(torch.Generator().manual_seed(0))
     generate, judge, fool = _Pass(), _Pass(), _Pass()
     method.discriminators.requires_grad_(True)
     with autocast(), generate.watched():
-        outputs = method.generate(method.generators, batch, rng, step)
+        outputs = method.generate(method.generators, batch, share, step)
     with autocast(), judge.watched():
-        method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng, step)
+        method.discriminator_terms(method.discriminators, outputs.detached(), batch, share, step)
     method.discriminators.requires_grad_(False)
     with autocast(), fool.watched():
-        method.generator_terms(method.discriminators, outputs, batch, rng, step)
-        extra_losses.terms(outputs, batch, whole_faces(batch), step)
+        method.generator_terms(method.discriminators, outputs, batch, share, step)
+        extra_losses.terms(outputs, batch, whole_faces(batch), share, step)
     own = _storages(method.generators, method.discriminators, *extra_losses.networks)
     known = own | generate.storages.keys()
     return StepCost(

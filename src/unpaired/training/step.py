@@ -29,20 +29,21 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     as `loss_discriminator` and `loss_generator`.
     Raises `NonFiniteError` before the optimizer moves.
     """
-    rng = rng_for(state.config.seed, "step", state.engine.rank, state.step)
+    # The 0 has been there from the start: a run that an older version began goes on as it would have.
+    share = state.engine.share(rng_for(state.config.seed, "step", 0, state.step))
     rates = state.set_learning_rates()
     method = state.method
     method.discriminators.requires_grad_(True)
     _free_gradients(*state.optimizers.values())
     with state.engine.autocast():
-        outputs = method.generate(state.generators, batch, rng, state.step)
-        d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, rng, state.step)
+        outputs = method.generate(state.generators, batch, share, state.step)
+        d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, share, state.step)
     values = _update(state, "discriminator", Terms(d_terms), method.weights(state.step))
     _free_gradients(state.optimizers["discriminators"])
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
-        g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch, rng, state.step))
-        g_terms |= state.extra_losses.terms(outputs, batch, faces, state.step)
+        g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch, share, state.step))
+        g_terms |= state.extra_losses.terms(outputs, batch, faces, share, state.step)
     weights = {**method.weights(state.step), **state.extra_losses.weights(state.step)}
     values |= _update(state, "generator", g_terms, weights)
     method.constrain()

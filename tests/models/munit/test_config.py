@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unpaired.layers.share import Share
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
 from unpaired.models.munit.method import Munit
@@ -19,8 +20,8 @@ def can_run(config: MunitConfig, size: tuple[int, int]) -> bool:
     method.initialize(torch.Generator().manual_seed(0))
     batch = Batch(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
     try:
-        outputs = method.generate(method.generators, batch, torch.Generator(), 0)
-        method.generator_terms(method.discriminators, outputs, batch, torch.Generator(), 0)
+        outputs = method.generate(method.generators, batch, Share(torch.Generator()), 0)
+        method.generator_terms(method.discriminators, outputs, batch, Share(torch.Generator()), 0)
     except (RuntimeError, ValueError):
         return False
     return outputs.x_ab.shape[-2:] == torch.Size(size)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unpaired.layers.share import Share
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
 from unpaired.models.munit.method import Munit
@@ -30,9 +31,9 @@ def batch() -> Batch:
 
 
 def step_terms(method: Munit, batch: Batch, step: int = 0, seed: int = 1):
-    outputs = method.generate(method.generators, batch, rng(seed), step)
-    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng(seed), step)
-    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, rng(), step)
+    outputs = method.generate(method.generators, batch, Share(rng(seed)), step)
+    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, Share(rng(seed)), step)
+    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, Share(rng()), step)
 
 
 def test_every_term_has_a_weight_and_is_a_finite_scalar(batch):

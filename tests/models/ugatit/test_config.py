@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unpaired.layers.share import Share
 from unpaired.models.base import Batch
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig, WeightsConfig
 from unpaired.models.ugatit.method import Ugatit
@@ -33,8 +34,8 @@ def test_the_smallest_size_is_the_smallest_that_runs(num_layers, layers):
 
     def step(side: int) -> None:
         batch = Batch(*(torch.rand(1, 3, side, side) for _ in "ab"))
-        outputs = method.generate(method.generators, batch, torch.Generator(), 0)
-        method.discriminator_terms(method.discriminators, outputs.detached(), batch, torch.Generator(), 0)
+        outputs = method.generate(method.generators, batch, Share(torch.Generator()), 0)
+        method.discriminator_terms(method.discriminators, outputs.detached(), batch, Share(torch.Generator()), 0)
 
     step(smallest)
     with pytest.raises((RuntimeError, ValueError)):

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from unpaired.layers.pending import Pending
+from unpaired.layers.share import Share
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.models.ugatit.importer import GENERATORS, generator_names, import_checkpoint
 from unpaired.models.ugatit.method import Ugatit
@@ -51,8 +52,11 @@ class Case:
 
     def _losses(self) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Back-propagates the sum of all terms without discriminators, weighted as in training."""
-        outputs = self.method.generate(self.method.generators, self.batch, torch.Generator(), 0)
-        terms = self.method.generator_terms(self.method.discriminators, outputs, self.batch, torch.Generator(), 0)
+        share = Share(torch.Generator())
+        outputs = self.method.generate(self.method.generators, self.batch, share, 0)
+        terms = self.method.generator_terms(
+            self.method.discriminators, outputs, self.batch, Share(torch.Generator()), 0
+        )
         weights = self.method.weights(0)
         total = sum(weights[name] * term for name, term in terms.items() if not name.startswith("adversarial"))
         total.backward()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.attention import domain_attention_loss
 from unpaired.models.base import Batch
@@ -41,9 +42,9 @@ def test_terms_and_grids_are_those_of_a_step(cam):
     method = Ugatit(config)
     method.initialize(torch.Generator())
     batch = Batch(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
-    outputs = method.generate(method.generators, batch, torch.Generator(), 0)
-    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, torch.Generator(), 0)
-    g_terms = method.generator_terms(method.discriminators, outputs, batch, torch.Generator(), 0)
+    outputs = method.generate(method.generators, batch, Share(torch.Generator()), 0)
+    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, Share(torch.Generator()), 0)
+    g_terms = method.generator_terms(method.discriminators, outputs, batch, Share(torch.Generator()), 0)
     names = {f"discriminator/{name}" for name in d_terms} | {f"generator/{name}" for name in g_terms}
     found = guide(config, NAMES)
     assert set(found.terms) == {name.rsplit("_", 1)[0] for name in names}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from unpaired.config import OptimizerConfig, RunConfig
+from unpaired.layers.share import Share
 from unpaired.losses.config import LossesConfig
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig, WeightsConfig
@@ -48,9 +49,9 @@ def batch() -> Batch:
 
 
 def step_terms(method: Ugatit, batch: Batch, step: int = 0):
-    outputs = method.generate(method.generators, batch, rng(), step)
-    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, rng(), step)
-    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, rng(), step)
+    outputs = method.generate(method.generators, batch, Share(rng()), step)
+    d_terms = method.discriminator_terms(method.discriminators, outputs.detached(), batch, Share(rng()), step)
+    return outputs, d_terms, method.generator_terms(method.discriminators, outputs, batch, Share(rng()), step)
 
 
 def test_every_term_has_a_weight_and_is_a_finite_scalar(batch):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unpaired.layers.diff_augment import diff_augment
 from unpaired.layers.initialization import initialize
+from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss, mixup_discriminator_loss
 from unpaired.losses.reconstruction import mean_absolute_error
 from unpaired.losses.regularization import gradient_penalty, mode_seeking, style_prior_divergence
@@ -35,42 +36,42 @@ class Munit(Method[MunitConfig, MunitOutputs]):
 
     def initialize(self, rng: torch.Generator) -> None:
         """Draw all weights: by default kaiming for the generators and N(0, 0.02) for the discriminators."""
-        gain = self.config.init_gain
-        initialize(self.generators, self.config.generator_init, seed=_draw_seed(rng), gain=gain)
-        initialize(self.discriminators, self.config.discriminator_init, seed=_draw_seed(rng), gain=gain)
+        gain, share = self.config.init_gain, Share(rng)
+        initialize(self.generators, self.config.generator_init, seed=share.seed(), gain=gain)
+        initialize(self.discriminators, self.config.discriminator_init, seed=share.seed(), gain=gain)
 
-    def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> MunitOutputs:
+    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> MunitOutputs:
         """Encode, reconstruct and translate `batch` with styles drawn from N(0, I)."""
-        style_a, style_b = self._draw_styles(batch, rng)
+        style_a, style_b = self._draw_styles(batch, share)
         weights = self.config.weights
         with_cycle = value_at(weights.cycle, step) > 0
-        more_styles = self._draw_styles(batch, rng) if value_at(weights.mode_seeking, step) > 0 else None
+        more_styles = self._draw_styles(batch, share) if value_at(weights.mode_seeking, step) > 0 else None
         outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles)
         return outputs
 
     def discriminator_terms(
-        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, rng: torch.Generator, step: int
+        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """The adversarial terms of each discriminator on translations into its domain and real pictures.
 
         In the steps that R1 is due in, its terms too.
         """
         if self._mixup_is_on(step):
-            terms = self._mixup_terms(discriminators, outputs, batch, rng)
+            terms = self._mixup_terms(discriminators, outputs, batch, share)
         else:
             pictures = {d: [outputs.translated(d), batch[d]] for d in DOMAINS}
-            scores, kind = self._scores(discriminators, pictures, rng), self.config.adversarial
+            scores, kind = self._scores(discriminators, pictures, share), self.config.adversarial
             terms = {f"adversarial_{d}": discriminator_loss(kind, *scores[d]) for d in DOMAINS}
-        return terms | self._r1_terms(discriminators, batch, rng, step)
+        return terms | self._r1_terms(discriminators, batch, share, step)
 
     def generator_terms(
-        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, rng: torch.Generator, step: int
+        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """The adversarial, image, style and content terms of both domains, and those of the others that are on."""
-        scores = self._scores(discriminators, {d: [outputs.translated(d)] for d in DOMAINS}, rng)
+        scores = self._scores(discriminators, {d: [outputs.translated(d)] for d in DOMAINS}, share)
         terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, scores[d][0]) for d in DOMAINS}
         terms |= self._reconstruction_terms(outputs, batch) | self._cycle_terms(outputs, batch)
-        return terms | self._style_terms(outputs, step)
+        return terms | self._style_terms(outputs, share, step)
 
     def weights(self, step: int) -> Mapping[str, float]:
         """The weight of every term at `step`. R1, which is there in some steps, stands for the steps between too."""
@@ -102,11 +103,11 @@ class Munit(Method[MunitConfig, MunitOutputs]):
             "cycle_b": mean_absolute_error(outputs.x_bab, batch.x_b),
         }
 
-    def _style_terms(self, outputs: MunitOutputs, step: int) -> dict[str, Tensor]:
+    def _style_terms(self, outputs: MunitOutputs, share: Share, step: int) -> dict[str, Tensor]:
         terms = {}
         if value_at(self.config.weights.style_prior, step) > 0:
-            terms["style_prior_a"] = style_prior_divergence(outputs.style_a)
-            terms["style_prior_b"] = style_prior_divergence(outputs.style_b)
+            terms["style_prior_a"] = style_prior_divergence(share.whole(outputs.style_a))
+            terms["style_prior_b"] = style_prior_divergence(share.whole(outputs.style_b))
         if outputs.x_ba_again is not None and outputs.prior_style_a_again is not None:
             styles = outputs.prior_style_a, outputs.prior_style_a_again
             terms["mode_seeking_a"] = mode_seeking(outputs.x_ba, outputs.x_ba_again, *styles)
@@ -115,26 +116,26 @@ class Munit(Method[MunitConfig, MunitOutputs]):
             terms["mode_seeking_b"] = mode_seeking(outputs.x_ab, outputs.x_ab_again, *styles)
         return terms
 
-    def _r1_terms(self, discriminators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> dict[str, Tensor]:
+    def _r1_terms(self, discriminators: nn.Module, batch: Batch, share: Share, step: int) -> dict[str, Tensor]:
         if value_at(self.config.weights.r1, step) <= 0 or step % self.config.r1_every_steps:
             return {}
         real = {d: batch[d].detach().requires_grad_() for d in DOMAINS}
-        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, rng)
+        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, share)
         return {f"r1_{d}": gradient_penalty(scores[d][0], real[d]) for d in DOMAINS}
 
     def _scores(
-        self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], rng: torch.Generator
+        self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], share: Share
     ) -> Mapping[Domain, Sequence[Sequence[Tensor]]]:
         """For each domain, what its discriminator says of each of its batches of `pictures`, augmented."""
         augment = self.config.augment
-        seen = {d: [diff_augment(x, augment, rng) for x in batches] for d, batches in pictures.items()}
+        seen = {d: [diff_augment(x, augment, share) for x in batches] for d, batches in pictures.items()}
         found: Mapping[Domain, Sequence[Sequence[Tensor]]] = discriminators(seen)
         return found
 
-    def _draw_styles(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _draw_styles(self, batch: Batch, share: Share) -> tuple[Tensor, Tensor]:
         """Random styles of a and b, one for each picture of the batch."""
-        shape = (len(batch.x_a), self.config.generator.style_dim)
-        style_a, style_b = (torch.randn(shape, generator=rng).to(batch.x_a.device) for _ in DOMAINS)
+        num, width = len(batch.x_a), self.config.generator.style_dim
+        style_a, style_b = (share.normal(num, width).to(batch.x_a.device) for _ in DOMAINS)
         return style_a, style_b
 
     def _content_target(self, content: Tensor) -> Tensor:
@@ -145,21 +146,17 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         return mixup is not None and (mixup.end_step is None or step < mixup.end_step)
 
     def _mixup_terms(
-        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, rng: torch.Generator
+        self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, share: Share
     ) -> dict[str, Tensor]:
         assert self.config.mixup is not None
         alpha = self.config.mixup.alpha
-        draw = random.Random(_draw_seed(rng))  # torch has no Beta sampler that takes a generator
+        draw = random.Random(share.seed())  # torch has no Beta sampler that takes a generator
         shares = {d: draw.betavariate(alpha, alpha) for d in DOMAINS}
         mixed = {d: [_mix(batch[d], outputs.translated(d), shares[d])] for d in DOMAINS}
-        scores = self._scores(discriminators, mixed, rng)
+        scores = self._scores(discriminators, mixed, share)
         kind = self.config.adversarial
         return {f"adversarial_{d}": mixup_discriminator_loss(kind, scores[d][0], shares[d]) for d in DOMAINS}
 
 
 def _mix(real: Tensor, fake: Tensor, real_share: float) -> Tensor:
     return real_share * real + (1 - real_share) * fake
-
-
-def _draw_seed(rng: torch.Generator) -> int:
-    return int(torch.randint(2**62, (), generator=rng))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unpaired.layers.adalin import FoldedNorm
 from unpaired.layers.initialization import initialize
+from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.attention import domain_attention_loss
 from unpaired.losses.reconstruction import mean_absolute_error
@@ -37,11 +38,11 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
 
     def initialize(self, rng: torch.Generator) -> None:
         """Draw all weights: by default N(0, 0.02), biases 0."""
+        share = Share(rng)
         for network in (self.generators, self.discriminators):
-            seed = int(torch.randint(2**62, (), generator=rng))
-            initialize(network, self.config.initialization, seed=seed)
+            initialize(network, self.config.initialization, seed=share.seed())
 
-    def generate(self, generators: nn.Module, batch: Batch, rng: torch.Generator, step: int) -> UgatitOutputs:
+    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> UgatitOutputs:
         """Translate `batch`; close the cycles and translate into the own domain where a term needs it."""
         weights = self.weights(step)
         with_cycle = weights["cycle_a"] > 0
@@ -50,7 +51,7 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
         return outputs
 
     def discriminator_terms(
-        self, discriminators: nn.Module, outputs: UgatitOutputs, batch: Batch, rng: torch.Generator, step: int
+        self, discriminators: nn.Module, outputs: UgatitOutputs, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """`adversarial_{global,local}{,_cam}_{a,b}`: translations into a domain against its real pictures.
 
@@ -68,7 +69,7 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
         discriminators: nn.Module,
         outputs: UgatitOutputs,
         batch: Batch,
-        rng: torch.Generator,
+        share: Share,
         step: int,
     ) -> dict[str, Tensor]:
         """The adversarial terms of the translations into each domain, and the cycle, identity and attention terms."""
