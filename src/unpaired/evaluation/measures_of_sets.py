@@ -9,6 +9,8 @@ from unpaired.evaluation.subjects import Subject
 from unpaired.evaluation.tools import Tools
 from unpaired.metrics.fid import frechet_distance
 from unpaired.metrics.kid import (
+    UGATIT_ALPHA,
+    UGATIT_BLOCK_SIZE,
     BlockEstimate,
     MeanStd,
     kernel_distance_blocks,
@@ -25,9 +27,7 @@ FEW_FOR_KID = 50
 FEW_FOR_MANIFOLDS = 1000
 NUM_NEIGHBOURS = 3
 NUM_SUBSETS, SUBSET_SIZE = 100, 1000
-BLOCK_SIZE = 10
 NORMAL_95 = 1.96
-ALPHA = 0.02
 
 
 def kid(subject: Subject, tools: Tools) -> list[Measurement]:
@@ -131,13 +131,13 @@ def kid_of_ugatit(subject: Subject, tools: Tools) -> list[Measurement]:
     fake, real = _features(subject, tools)
     source = tools.features(subject.direction.x)
     half = "half of it is the distance to the inputs, which are not to be kept: lower is not better"
-    target = kernel_distance_blocks(real, fake, max_block_size=BLOCK_SIZE)
+    target = kernel_distance_blocks(real, fake, max_block_size=UGATIT_BLOCK_SIZE)
     plain = mean_kernel_distance(fake, real, source, alpha=None)
-    weighted = mean_kernel_distance(fake, real, source, alpha=ALPHA)
-    words = f"({ALPHA} target + {1 - ALPHA} source) / 2"
+    weighted = mean_kernel_distance(fake, real, source, alpha=UGATIT_ALPHA)
+    words = f"({UGATIT_ALPHA} target + {1 - UGATIT_ALPHA} source) / 2"
     few = _few_for_kid(len(fake), len(real))
     return [
-        _of_blocks(subject, tools, target, "kid_blocks", f"KID × 100, blocks of {BLOCK_SIZE}", "lower", few),
+        _of_blocks(subject, tools, target, "kid_blocks", f"KID × 100, blocks of {UGATIT_BLOCK_SIZE}", "lower", few),
         _of_blocks(subject, tools, plain, "mean_kid", "“Mean KID” × 100, (target + source) / 2", "neither", (half,)),
         _of_blocks(subject, tools, weighted, "mean_kid_alpha", f"“Mean KID” × 100, {words}", "neither", (half,)),
     ]
@@ -162,7 +162,9 @@ def _of_blocks(
         low=100 * (found.value - half_width),
         high=100 * (found.value + half_width),
         better=better,
-        recipe=_recipe(subject, tools, block_size=BLOCK_SIZE, interval="1.96 standard errors of the mean of blocks"),
+        recipe=_recipe(
+            subject, tools, block_size=UGATIT_BLOCK_SIZE, interval="1.96 standard errors of the mean of blocks"
+        ),
         warnings=warnings,
     )
 
