@@ -19,11 +19,9 @@ from pathlib import Path
 
 import torch
 from rows import ROWS, Row
-from table import METRICS, table, write_table
+from table import METRICS, TIME_FILE, table, write_table
 
 import unpaired
-
-TIME_FILE = "wall_time.json"
 
 
 def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:

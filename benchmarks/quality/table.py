@@ -1,6 +1,8 @@
-"""The quality table as Markdown, from the reports that `run.py` left: one line a training.
+"""The quality table as Markdown, from the reports that `run.py` left: one line a training and kind of weights.
 
 python benchmarks/quality/table.py RESULTS
+
+Beside it the same numbers are collected in `results.json`, without the value of every picture.
 """
 
 from __future__ import annotations
@@ -14,19 +16,29 @@ from typing import Any
 METRICS = ("kid", "pairs", "diversity", "edges")
 COLUMNS = {
     "kid": "KID ×1e3",
-    "distance_best": "best of 10",
+    "distance_best": "best of styles",
     "distance_mean": "mean",
     "diversity": "diversity",
     "edge_agreement": "edge F1",
 }
+TIME_FILE = "wall_time.json"
+KEPT = ("name", "label", "value", "low", "high", "recipe")
 
 
-def reports(results: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each report measured, with the name of its training and of its weights."""
+def rows(results: Path) -> Iterator[dict[str, Any]]:
+    """What is known of each report below `results`: training, weights, how it was made, measurements by name."""
     for path in sorted(results.glob("*/measured-*/metrics.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
+        time_file = path.parent.parent / TIME_FILE
+        made = json.loads(time_file.read_text(encoding="utf-8")) if time_file.is_file() else {}
         for result in report["results"]:
-            yield f"{path.parent.parent.name}, {path.parent.name.removeprefix('measured-')}", result
+            yield {
+                "training": path.parent.parent.name,
+                "weights": path.parent.name.removeprefix("measured-"),
+                "made": made,
+                "styles": result["num_styles"],
+                "measurements": {m["name"]: {key: m[key] for key in KEPT} for m in result["measurements"]},
+            }
 
 
 def cell(measurement: dict[str, Any] | None) -> str:
@@ -40,17 +52,22 @@ def cell(measurement: dict[str, Any] | None) -> str:
 
 def table(results: Path) -> str:
     """All reports below `results` as a Markdown table."""
-    lines = [f"| training, weights | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, result in reports(results):
-        found = {measurement["name"]: measurement for measurement in result["measurements"]}
-        lines.append(f"| {name} | {' | '.join(cell(found.get(column)) for column in COLUMNS)} |")
+    heads = ["training, weights", *COLUMNS.values(), "minutes", "code"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in rows(results):
+        made = row["made"]
+        cells = [cell(row["measurements"].get(column)) for column in COLUMNS]
+        cells += [f"{made['seconds'] / 60:.0f}" if made else "", made.get("code", "")]
+        lines.append(f"| {row['training']}, {row['weights']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def write_table(results: Path) -> None:
-    """Write the table to `table.md` in `results`."""
+    """Write the table to `table.md` in `results`, and its numbers to `results.json`."""
     (results / "table.md").write_text(table(results), encoding="utf-8")
+    (results / "results.json").write_text(json.dumps(list(rows(results)), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
+    write_table(Path(sys.argv[1]))
     print(table(Path(sys.argv[1])))
