@@ -25,15 +25,23 @@ import unpaired
 
 
 def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:
-    """Train `row` in `folder`, unless that is done. Its seconds, with grids and saving, go into a file beside it."""
+    """Train `row` in `folder`, unless that is done. How long it took, with grids and saving, goes into a file beside it.
+
+    On a machine that does other things too, the seconds of the processor say more than those of the clock.
+    """
     if (folder / TIME_FILE).is_file():
         return
     settings = {**row.settings, "steps": steps, "seed": seed, "checkpoints.snapshot_every_steps": 1000}
-    start = time.monotonic()
+    start, start_cpu = time.monotonic(), time.process_time()
     unpaired.train(data, preset=row.preset, settings=settings, out=folder)
-    seconds = round(time.monotonic() - start)
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    record = {"row": row.about, "seconds": seconds, "steps": steps, "machine": machine, "code": code_version()}
+    record = {
+        "row": row.about,
+        "steps": steps,
+        "seconds": round(time.monotonic() - start),
+        "cpu_seconds": round(time.process_time() - start_cpu),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "code": code_version(),
+    }
     (folder / TIME_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -50,14 +50,19 @@ def cell(measurement: dict[str, Any] | None) -> str:
     return f"{measurement['value']:.3g}{interval}"
 
 
+def minutes(made: dict[str, Any]) -> str:
+    """How long a training took by the clock and, in brackets, of the processor's time."""
+    return f"{made['seconds'] / 60:.0f} ({made['cpu_seconds'] / 60:.0f})"
+
+
 def table(results: Path) -> str:
     """All reports below `results` as a Markdown table."""
-    heads = ["training, weights", *COLUMNS.values(), "minutes", "code"]
+    heads = ["training, weights", *COLUMNS.values(), "minutes (of CPU)", "code"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows(results):
         made = row["made"]
         cells = [cell(row["measurements"].get(column)) for column in COLUMNS]
-        cells += [f"{made['seconds'] / 60:.0f}" if made else "", made.get("code", "")]
+        cells += [minutes(made) if made else "", made.get("code", "")]
         lines.append(f"| {row['training']}, {row['weights']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
