@@ -25,7 +25,7 @@ import unpaired
 
 
 def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:
-    """Train `row` in `folder`, unless that is done. How long it took, with grids and saving, goes into a file beside it.
+    """Train `row` in `folder`, unless that is done. How long it took, with grids and saving, is kept beside it.
 
     On a machine that does other things too, the seconds of the processor say more than those of the clock.
     """
