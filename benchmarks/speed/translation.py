@@ -1,0 +1,80 @@
+"""One picture in several styles, from file to files, with networks that are loaded already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.speed.comparison import REFERENCE, Comparison, ours, products
+from benchmarks.speed.contest import Round
+from benchmarks.speed.counts import translation_macs
+from benchmarks.speed.records import Record
+from benchmarks.speed.tasks import Call, Precision, Task
+from benchmarks.speed.untrained import write_picture, write_untrained_bundle
+from benchmarks.speed.worker import Contender, Unit
+
+from benchmarks.speed import munit_reference
+from unpaired.config import RunConfig
+from unpaired.models.munit.config import MunitConfig
+from unpaired.presets import PRESETS
+
+PRECISION: Precision = "fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation(Task):
+    """The reference as its test.py does it, ours as `unpaired translate` does: JPEG files there, PNG files here."""
+
+    preset: str
+    size: int
+    num_styles: int
+
+    @property
+    def reference(self) -> str:
+        """The clone of MUNIT."""
+        return "munit"
+
+    def contenders(self, call: Call) -> Mapping[str, Contender]:
+        """The reference, ours, and what the machine could do."""
+        config = replace(PRESETS[self.preset](), device=call.device)
+        config = replace(config, data=replace(config.data, size=(self.size, self.size)))
+        picture = write_picture(call.workspace / self.name / "picture.png", self.size)
+        assert call.munit is not None, "the command line asks for it"
+        its_out, own_out = call.workspace / self.name / "reference", call.workspace / self.name / "ours"
+        return {
+            REFERENCE: partial(munit_reference.translation, call.munit, config, picture, its_out, self.num_styles),
+            ours(PRECISION): partial(translation, config, picture, own_out, self.num_styles),
+            **products([PRECISION], call.device),
+        }
+
+    def records(self, call: Call, rounds: Sequence[Round]) -> list[Record]:
+        """One record."""
+        model = PRESETS[self.preset]().model
+        assert isinstance(model, MunitConfig)
+        needed = translation_macs(model, self.size, self.num_styles)
+        comparison = Comparison(self.name, self.preset, self.size, 1, needed, call.device)
+        return [comparison.record(PRECISION, rounds)]
+
+
+def translation(config: RunConfig, picture: Path, out: Path, num_styles: int) -> Unit:
+    """`picture` translated to domain b in random styles and written into `out`."""
+    from unpaired.cli.translate_plan import TranslateCall, prepare, translate_all
+
+    bundle = out / "bundle"
+    write_untrained_bundle(config, bundle)
+    call = TranslateCall(
+        model=bundle,
+        inputs=(picture,),
+        to="b",
+        num_styles=str(num_styles),
+        out=out / "translations",
+        device=config.device,
+        overwrite=True,
+    )
+    return partial(translate_all, prepare(call), _ignore)
+
+
+def _ignore(_num_done: int, _num_all: int) -> None:
+    """What is told of the progress."""
