@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from unpaired.config import DataConfig
-from unpaired.data.dataset import PicturesOnDisk, Plan, StepDataset, fit_in_memory, in_memory, read_resized
+from unpaired.data.dataset import PicturesOnDisk, Plan, StepDataset, decoded, fit_in_memory, read_resized
 from unpaired.data.images import BadPicture
 
 Pictures = Callable[..., Path]
@@ -45,9 +45,11 @@ def test_no_more_headers_are_read_than_fit(pictures: Pictures) -> None:
 
 def test_pictures_in_memory_are_those_on_the_disk(pictures: Pictures) -> None:
     folder, data = pictures("a", 5, (20, 30)), DataConfig(size=(16, 16), margin=4)
-    kept, on_disk = in_memory(paths(folder), data), PicturesOnDisk(paths(folder), data)
-    assert len(kept) == len(on_disk) == 5
-    for index, picture in enumerate(kept):
+    kept, on_disk = decoded(paths(folder), data), PicturesOnDisk(paths(folder), data)
+    assert kept.data == data
+    assert list(kept.pictures) == paths(folder)
+    assert len(on_disk) == 5
+    for index, picture in enumerate(kept.pictures.values()):
         assert (picture == on_disk[index]).all()
         assert picture.unique().tolist() == [index]
         assert picture.shape == (3, 20, 30)

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from unpaired.config import DataConfig
 from unpaired.data import folders as module
+from unpaired.data.dataset import read_resized
 from unpaired.data.folders import locate, open_folders
 from unpaired.errors import Problem
 
@@ -103,6 +105,25 @@ class TestOpenFolders:
         assert not problems
         assert [path.name for path in found.b] == ["00.png", "01.png", "02.png", "03.png", "04.png"]
         assert (len(found.a), len(found.test_a), found.test_b, found.skipped) == (3, 1, (), ())
+
+    def test_pictures_that_training_keeps_in_memory_are_decoded_once(self, pictures: Pictures) -> None:
+        a, b, test_a = pictures("a", 3), pictures("b", 2, (20, 30)), pictures("test", 1)
+        found, _ = opened(a, b, test_a=str(test_a), margin=4)
+        assert found.decoded is not None
+        assert list(found.decoded.pictures) == [*found.a, *found.b]
+        for path, picture in found.decoded.pictures.items():
+            assert torch.equal(picture, read_resized(path, found.decoded.data))
+
+    @pytest.mark.parametrize("settings", [{"workers": 1}, {"cache_mib": 0}], ids=["workers", "too many"])
+    def test_pictures_that_are_read_again_are_not_kept(self, pictures: Pictures, settings: dict[str, int]) -> None:
+        assert opened(pictures("a", 3), pictures("b", 2), **settings)[0].decoded is None
+
+    def test_pictures_left_out_are_not_among_those_kept(self, pictures: Pictures) -> None:
+        a, b = pictures("a", 3), pictures("b", 2)
+        (a / "01.png").write_bytes((a / "01.png").read_bytes()[:60])  # its header is whole
+        found, _ = opened(a, b, skip_bad=True)
+        assert found.decoded is not None
+        assert set(found.decoded.pictures) == {*found.a, *found.b}
 
     def test_progress_counts_all_folders_together(self, pictures: Pictures) -> None:
         told: list[tuple[int, int]] = []

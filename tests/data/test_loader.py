@@ -20,7 +20,8 @@ from torch import Tensor
 from unpaired.config import DataConfig
 from unpaired.data import loader
 from unpaired.data.faces import Box
-from unpaired.data.folders import PictureFolders
+from unpaired.data.folders import PictureFolders, open_folders
+from unpaired.data.images import scaled
 from unpaired.data.loader import LoadedBatch, fixed_pictures, training_batches
 from unpaired.errors import UserError
 
@@ -223,6 +224,23 @@ def test_without_flip_pictures_keep_their_side(noisy: PictureFolders) -> None:
         found = {picture.numpy().tobytes() for picture in x}
         assert len(found) == num_directions
         assert whole[0].numpy().tobytes() in found
+
+
+def test_all_bytes_are_scaled_as_everywhere_else() -> None:
+    bytes_ = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert torch.equal(loader._scaled(bytes_.numpy()), scaled(bytes_))
+
+
+def test_pictures_decoded_for_the_same_settings_are_used(noisy: PictureFolders) -> None:
+    data = DataConfig(a=str(noisy.a[0].parent), b=str(noisy.b[0].parent), size=(16, 12), resize="none")
+    expected = list(islice(training_batches(noisy, data, batch_size=2, seed=0), 3))
+    folders, _ = open_folders(data)
+    for path in (*noisy.a, *noisy.b):
+        path.unlink()
+    found = list(islice(training_batches(folders, data, batch_size=2, seed=0), 3))
+    assert are_equal([batch[:2] for batch in found], [batch[:2] for batch in expected])
+    with pytest.raises(UserError, match="cannot be read any more"):
+        next(training_batches(folders, replace(data, resize="cover"), batch_size=2, seed=0))
 
 
 def test_pictures_kept_in_memory_survive_the_loss_of_their_file(pictures: Pictures) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from torch import Tensor
+
 from unpaired.config import DataConfig
+from unpaired.data.dataset import Decoded, fit_in_memory
 from unpaired.data.faces import Box
-from unpaired.data.images import MAX_PIXELS, BadPicture, Size, check_picture
+from unpaired.data.images import MAX_PIXELS, BadPicture, Size, check_picture, read_picture, to_uint8
 from unpaired.data.listing import Listing, list_pictures, sub_folders
 from unpaired.data.problems import (
     bad_pictures_problem,
@@ -19,7 +23,7 @@ from unpaired.data.problems import (
     unreadable_problems,
 )
 from unpaired.data.threads import in_threads
-from unpaired.data.transforms import resized_size
+from unpaired.data.transforms import resized, resized_size
 from unpaired.errors import Problem
 
 SUB_FOLDERS = {"a": "trainA", "b": "trainB", "test_a": "testA", "test_b": "testB"}
@@ -36,7 +40,8 @@ class PictureFolders:
     """Paths of the pictures of both domains, sorted by their place in their folder.
 
     `skipped` are those that cannot be read and are left out. `faces_a` and `faces_b` are the boxes of the training
-    pictures that have a face; None when nobody asked for faces.
+    pictures that have a face; None when nobody asked for faces. `decoded` are the training pictures themselves when
+    training keeps them in memory: they were decoded anyway.
     """
 
     a: tuple[Path, ...]
@@ -46,6 +51,7 @@ class PictureFolders:
     skipped: tuple[BadPicture, ...] = ()
     faces_a: Mapping[Path, Box] | None = None
     faces_b: Mapping[Path, Box] | None = None
+    decoded: Decoded | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
@@ -93,12 +99,14 @@ def open_folders(data: DataConfig, on_progress: Progress | None = None) -> tuple
     listings: dict[str, Listing] = {}
     for domain, folder in _given(data).items():
         problems += _listing_problems(domain, folder, listings)
+    kept: dict[Path, Tensor] | None = {} if _are_kept(listings, data) else None
     num_all = sum(len(listing.pictures) for listing in listings.values())
     num_done = 0
     scans: dict[str, _Scan] = {}
     for domain, listing in listings.items():
         scan = scans[domain] = _Scan(listing)
-        for result in in_threads(lambda path: _checked(path, data), listing.pictures):
+        check = partial(_checked, data=data, kept=kept if domain in TRAINING else None)
+        for result in in_threads(check, listing.pictures):
             scan.add(result)
             num_done += 1
             if on_progress:
@@ -107,7 +115,8 @@ def open_folders(data: DataConfig, on_progress: Progress | None = None) -> tuple
     good = {domain: tuple(scan.sizes) for domain, scan in scans.items()}
     skipped = tuple(bad for scan in scans.values() for bad in scan.bad)
     a, b, test_a, test_b = (good.get(domain, ()) for domain in SUB_FOLDERS)
-    return PictureFolders(a, b, test_a, test_b, skipped), problems
+    decoded = None if kept is None else Decoded(data, kept)
+    return PictureFolders(a, b, test_a, test_b, skipped, decoded=decoded), problems
 
 
 def _given(data: DataConfig) -> dict[str, str | None]:
@@ -183,14 +192,28 @@ def _listing_problems(domain: str, folder: str | None, listings: dict[str, Listi
     return [*unreadable_problems(name, listing), *([empty] if empty else [])]
 
 
-def _checked(path: Path, data: DataConfig) -> tuple[Path, Size] | BadPicture:
+def _are_kept(listings: Mapping[str, Listing], data: DataConfig) -> bool:
+    """Whether training keeps its pictures in memory, as far as their headers tell."""
+    if data.workers:
+        return False
     try:
-        size = check_picture(path)
+        return fit_in_memory([path for d in TRAINING if d in listings for path in listings[d].pictures], data)
+    except BadPicture:  # to be left out, or the end of the call: either way they are seldom
+        return False
+
+
+def _checked(path: Path, data: DataConfig, kept: dict[Path, Tensor] | None) -> tuple[Path, Size] | BadPicture:
+    """The picture's size after decoding it. It is put into `kept`, resized, unless that is None."""
+    try:
+        picture = None if kept is None else read_picture(path, data.background)
+        size = check_picture(path) if picture is None else (picture.height, picture.width)
     except BadPicture as bad:
         return bad
     height, width = resized_size(size, data)
     if height * width > MAX_PIXELS:
         return BadPicture(path, f"too elongated ({size[0]}x{size[1]} pixels)")
+    if kept is not None and picture is not None:
+        kept[path] = to_uint8(resized(picture, data))
     return path, size
 
 
