@@ -1,10 +1,12 @@
 """Compare what `unpaired train --dry-run` says about memory and time with real training steps on this CPU.
 
-python benchmarks/plan/run.py            prints the table of README.md
+python benchmarks/plan/run.py                                 prints the table of README.md
+python benchmarks/plan/run.py "munit, bf16" "ugatit-light"    prints these rows of it
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -25,6 +27,13 @@ CASES = {
     "munit-128": ("munit-128", 128, 1, "fp32"),
     "munit at 64 px": ("munit", 64, 1, "fp32"),
     "munit-landscape at 128 px": ("munit-landscape", 128, 1, "fp32"),
+    "munit at 128 px, bf16": ("munit", 128, 1, "bf16"),
+    "munit": ("munit", 256, 1, "fp32"),
+    "munit, bf16": ("munit", 256, 1, "bf16"),
+    "ugatit-light-128": ("ugatit-light-128", 128, 1, "fp32"),
+    "ugatit-light-128, bf16": ("ugatit-light-128", 128, 1, "bf16"),
+    "ugatit-light": ("ugatit-light", 256, 1, "fp32"),
+    "ugatit-light, bf16": ("ugatit-light", 256, 1, "bf16"),
 }
 MEASURED_STEPS = 3
 
@@ -86,10 +95,15 @@ def in_own_process(function: str, case: str) -> Need:
 
 
 def main() -> None:
-    """Print one row a case."""
+    """Print one row a case: all, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"one of: {'; '.join(CASES)}")
+    cases = parser.parse_args().cases
+    if unknown := [case for case in cases if case not in CASES]:
+        parser.error(f"there is no case {', '.join(unknown)}: choose of {'; '.join(CASES)}")
     print("| case | MiB planned | MiB measured | off | s a step planned | s measured | off |")
     print("|---|---|---|---|---|---|---|")
-    for case in CASES:
+    for case in cases or CASES:
         plan, real = in_own_process("planned", case), in_own_process("measured", case)
         memory = f"{plan.mib:,.0f} | {real.mib:,.0f} | {plan.mib / real.mib - 1:+.0%}"
         print(
@@ -98,7 +112,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:2] in (["planned"], ["measured"]):
         need = {"planned": planned, "measured": measured}[sys.argv[1]](sys.argv[2])
         print(json.dumps(need.__dict__))
     else:
