@@ -1,6 +1,6 @@
 """What the reference MUNIT code itself makes of held-out pictures: PNG files to measure.
 
-python benchmarks/quality/reference_outputs.py MUNIT gen_00003000.pt config.yaml data/testA out --to b
+python -m benchmarks.quality.reference_outputs MUNIT gen_00003000.pt config.yaml data/testA out --to b
 
 MUNIT is a clone of the reference's repository; only its networks are used, with its own checkpoint and configuration.
 Each picture gets the styles that `unpaired evaluate` draws for it, so that these files and the imported checkpoint can

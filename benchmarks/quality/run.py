@@ -1,6 +1,6 @@
 """Train rows of the quality table on one data set, measure each, and write the table.
 
-python benchmarks/quality/run.py DATA --rows faithful fast --seeds 0 1 2 --steps 3000 --out results
+python -m benchmarks.quality.run DATA --rows faithful fast --seeds 0 1 2 --steps 3000 --out results
 
 DATA holds trainA, trainB, testA and testB, with equal names in both test folders. Every row of `rows.py` is trained
 with the same number of steps, in OUT/ROW-sSEED, and measured with its last weights and with their moving average; the
@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import torch
-from rows import ROWS, Row
-from table import METRICS, TIME_FILE, table, write_table
+from benchmarks.quality.rows import ROWS, Row
+from benchmarks.quality.table import METRICS, TIME_FILE, table, write_table
 
 import unpaired
 

@@ -1,6 +1,6 @@
 """The quality table as Markdown, from the reports that `run.py` left: one line a training and kind of weights.
 
-python benchmarks/quality/table.py RESULTS
+python -m benchmarks.quality.table RESULTS
 
 Beside it the same numbers are collected in `results.json`, without the value of every picture.
 """

@@ -1,0 +1,1 @@
+"""Trainings of the quality table, how they are measured, and the table."""
