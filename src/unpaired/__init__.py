@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["Translator", "__version__", "evaluate", "load", "train"]
 
 
-def load(model: str | Path, *, device: str = "auto", raw: bool = False) -> Translator:
+def load(model: str | Path, *, device: str = "auto", precision: str = "auto", raw: bool = False) -> Translator:
     """The translator of `model`: a run folder, a checkpoint file or a bundle folder.
 
-    `device` is auto, cpu, cuda or mps. The moving average of the weights is used where there is one, the last weights
-    with `raw`. Raises `unpaired.errors.UserError` when there is no usable model.
+    `device` is auto, cpu, cuda or mps; `precision` is fp32, bf16 or auto, which is bf16 on a CUDA device that has it.
+    The moving average of the weights is used where there is one, the last weights with `raw`.
+    Raises `unpaired.errors.UserError` when there is no usable model.
     """
     from unpaired.inference.translator import load as load_translator
 
-    return load_translator(model, device=device, raw=raw)
+    return load_translator(model, device=device, precision=precision, raw=raw)
 
 
 def train(
@@ -52,7 +53,8 @@ def train(
     `KeyboardInterrupt` when Ctrl-C or a signal ended the training, whose state is saved then.
     """
     from unpaired.config import Override
-    from unpaired.training.job import TrainCall, prepare, start
+    from unpaired.training.job import TrainCall
+    from unpaired.training.launch import launch
 
     call = TrainCall(
         folders=tuple(Path(folder) for folder in folders),
@@ -62,7 +64,7 @@ def train(
         out=None if out is None else Path(out),
         init=None if init is None else Path(init),
     )
-    result = start(prepare(call))
+    result = launch(call)
     if result.exit_code:
         raise KeyboardInterrupt(f"stopped after {result.step} steps; saved in {result.folder}")
     return result.folder

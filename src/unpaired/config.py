@@ -121,7 +121,7 @@ class RunConfig:
     """Everything that a run depends on."""
 
     steps: PositiveInt = setting(1_000_000, "Updates of each network in the whole run.")
-    batch_size: PositiveInt = setting(1, "Pictures of each domain in a step (of each process).")
+    batch_size: PositiveInt = setting(1, "Pictures of each domain in a step, of all processes together.")
     seed: NonNegativeInt = setting(0, "Seed of weights, order, augmentation, noise and samples.")
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute; auto takes the fastest there is."

@@ -50,3 +50,14 @@ def test_reaches_the_weight_behind_spectral_norm():
     conv = make_conv(16, 16, 3, 1, 1, pad="zero", spectral=True)
     initialize(conv, "gaussian", seed=0)
     assert conv.parametrizations.weight.original.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "default"])
+def test_a_spectrally_normalized_layer_is_a_function_of_the_seed_and_starts_normalized(name):
+    first, again = (make_conv(16, 8, 3, 1, 1, pad="zero", spectral=True) for _ in range(2))
+    initialize(first, name, seed=2)
+    initialize(again, name, seed=2)
+    states = first.state_dict(), again.state_dict()
+    assert all(torch.equal(tensor, states[1][key]) for key, tensor in states[0].items())
+    largest = torch.linalg.matrix_norm(first.eval().weight.detach().flatten(1), ord=2)
+    assert float(largest) == pytest.approx(1, rel=0.05)

@@ -83,7 +83,9 @@ def _dry_run(call: TrainCall) -> int:
     from unpaired.training.job import prepare
     from unpaired.training.logs import say
     from unpaired.training.plan import describe, make_plan
+    from unpaired.training.processes import refuse_several
 
+    refuse_several("--dry-run: plans for one process", "Start it without torchrun or accelerate launch.")
     job = prepare(call)
     engine = Engine(job.config.device, job.config.precision)
     say(describe(make_plan(job.config, job.folders, job.run_folder, engine)))
@@ -91,6 +93,6 @@ def _dry_run(call: TrainCall) -> int:
 
 
 def _train(call: TrainCall) -> int:
-    from unpaired.training.job import prepare, start
+    from unpaired.training.launch import launch
 
-    return start(prepare(call)).exit_code
+    return launch(call).exit_code

@@ -7,10 +7,12 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 WeightInit = Callable[[Tensor], Tensor]
 
 
+@torch.no_grad()
 def initialize(module: nn.Module, name: str, *, seed: int, gain: float = 2**0.5) -> None:
     """Draw all weights of `module` anew: convolutions and linear layers by the initialization called `name`.
 
@@ -23,12 +25,34 @@ def initialize(module: nn.Module, name: str, *, seed: int, gain: float = 2**0.5)
             _reset(layer)
             if name != "default" and isinstance(layer, nn.Conv2d | nn.Linear):
                 _draw(layer, _weight_init(name, gain))
+            if _is_parametrized(layer):
+                _reset_singular_vectors(layer)
 
 
 def _reset(layer: nn.Module) -> None:
     reset = getattr(layer, "reset_parameters", None)
-    if callable(reset) and not _is_parametrized(layer):
+    if _is_parametrized(layer):
+        _reset_parametrized(layer)
+    elif callable(reset):
         reset()
+
+
+def _reset_parametrized(layer: nn.Module) -> None:
+    """What `reset_parameters` of a convolution does, which does not reach a weight that is spectrally normalized."""
+    assert isinstance(layer, nn.Conv2d)
+    plain = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)  # type: ignore[arg-type]
+    layer.parametrizations.weight.original.copy_(plain.weight)  # type: ignore[union-attr, operator]
+    assert layer.bias is not None
+    assert plain.bias is not None
+    layer.bias.copy_(plain.bias)
+
+
+def _reset_singular_vectors(layer: nn.Module) -> None:
+    """Random directions, brought near the singular vectors as torch does when it makes the layer."""
+    for vector in layer.parametrizations.weight.buffers():  # type: ignore[union-attr]
+        vector.copy_(normalize(torch.randn_like(vector), dim=0))
+    for _ in range(15):
+        _ = layer.weight  # each look at it makes one step of the power iteration
 
 
 def _is_parametrized(layer: nn.Module) -> bool:

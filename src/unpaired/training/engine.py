@@ -1,16 +1,19 @@
-"""Devices, precision and processes. The only file that knows accelerate."""
+"""Devices, precision, and what processes reckon together. The only file that knows accelerate."""
 
 from __future__ import annotations
 
+import atexit
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor, nn
+from accelerate import PartialState
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from unpaired.errors import Problem
+from unpaired.errors import Problem, UserError
 from unpaired.layers.share import Share
 from unpaired.training.memory import give_back_large_blocks
+from unpaired.training.processes import ALONE, Processes
 
 
 def device_problem(device: str) -> Problem | None:
@@ -25,12 +28,11 @@ def device_problem(device: str) -> Problem | None:
 class Engine:
     """Where tensors live and how processes agree: one per run and process."""
 
-    def __init__(self, device: str = "auto", precision: str = "fp32") -> None:
-        self._accelerator = Accelerator(cpu=device == "cpu")
-        self.device: torch.device = self._accelerator.device
-        self.rank: int = self._accelerator.process_index
-        self.world_size: int = self._accelerator.num_processes
-        self.is_main: bool = self._accelerator.is_main_process
+    def __init__(self, device: str = "auto", precision: str = "fp32", processes: Processes = ALONE) -> None:
+        on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+        self.processes = processes
+        self.device: torch.device = _joined_device(on_cpu, processes)
+        self.rank, self.world_size, self.is_main = processes.rank, processes.world_size, processes.is_main
         self.precision = self._choose(precision)
         if self.device.type == "cpu":
             give_back_large_blocks()
@@ -41,12 +43,15 @@ class Engine:
         return "bf16" if self.device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """`module` on the device; with several processes wrapped so that `backward` averages its gradients."""
+        """`module` on the device; with several processes wrapped so that `backward` averages its gradients.
+
+        Its buffers are those of the main process at the start of each pass.
+        """
         module.to(self.device)
         if self.world_size == 1:
             return module
-        wrapped: nn.Module = self._accelerator.prepare_model(module)
-        return wrapped
+        devices = None if self.device.type == "cpu" else [self.device]
+        return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which networks run: bfloat16 where it is safe, or float32 throughout."""
@@ -54,13 +59,6 @@ class Engine:
             context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype=torch.bfloat16)
             return context
         return nullcontext()
-
-    def mean(self, values: Tensor) -> Tensor:
-        """`values` averaged over the processes."""
-        if self.world_size == 1:
-            return values
-        reduced: Tensor = self._accelerator.reduce(values, reduction="mean")
-        return reduced
 
     def share(self, rng: torch.Generator) -> Share:
         """This process's share of a step whose random numbers come from `rng`."""
@@ -70,15 +68,51 @@ class Engine:
         """The `rows` of all processes in the order of these, without gradients."""
         if self.world_size == 1:
             return rows
-        gathered: Tensor = self._accelerator.gather(rows)
-        return gathered
+        gathered = [torch.empty_like(rows) for _ in range(self.world_size)]
+        distributed.all_gather(gathered, rows.contiguous())
+        return torch.cat(gathered)
 
-    def any(self, flag: bool) -> bool:
-        """Whether `flag` is set in any process."""
+    def mean(self, values: Tensor) -> Tensor:
+        """`values` averaged over the processes."""
         if self.world_size == 1:
-            return flag
-        return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0)
+            return values
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total / self.world_size
 
-    def wait_for_all(self) -> None:
-        """Return when every process has come here."""
-        self._accelerator.wait_for_everyone()
+    def max(self, number: int) -> int:
+        """The largest `number` of all processes."""
+        if self.world_size == 1:
+            return number
+        largest = torch.tensor(number, device=self.device)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
+
+    def receive_from_main(self, tensor: Tensor) -> None:
+        """Fill `tensor` with what it is in the main process."""
+        if self.world_size > 1:
+            distributed.broadcast(tensor, src=0)
+
+    def wait_for_main(self) -> None:
+        """Return when the main process has come here too, however long that takes."""
+        self.processes.wait_for_main()
+
+
+def _joined_device(on_cpu: bool, processes: Processes) -> torch.device:
+    """The device of this process, which can exchange tensors with the others from now on. Raises `UserError`."""
+    is_ours = not distributed.is_initialized()  # Ray for one makes the group before it calls
+    state = PartialState(cpu=on_cpu)
+    if state.num_processes != processes.world_size:
+        raise UserError(
+            f"{processes.world_size} processes know of each other, but {state.num_processes} could be joined",
+            "Start them with torchrun or accelerate launch, on CUDA devices or with --device cpu; see docs/scaling.md.",
+        )
+    if processes.world_size > 1 and is_ours:
+        atexit.register(_leave_group, processes)
+    return torch.device("cpu") if on_cpu else state.device
+
+
+def _leave_group(processes: Processes) -> None:
+    """Tidy up after a good end. After a bad one this could wait for processes that are gone."""
+    if processes.failure() is None and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -51,6 +51,12 @@ def evaluation_problems(config: RunConfig, folders: PictureFolders) -> list[Prob
     return [*problems, *_best_problems(config, scene)]
 
 
+def evaluation_is_due(config: RunConfig, step: int) -> bool:
+    """Whether a run with `config` is measured after `step` updates."""
+    every = config.evaluation.every_steps
+    return every is not None and (step % every == 0 or step == config.steps)
+
+
 class Evaluator:
     """Measures a run regularly. What can fail is tried when it is made: pictures are read, networks loaded."""
 
@@ -65,11 +71,6 @@ class Evaluator:
             log.info(f"Measurements: {note}.")
         self._num_notes = len(self._scene.notes)
         forget_after(run.path / EVALUATIONS_FILE, state.step)
-
-    def is_due(self, step: int) -> bool:
-        """Whether to measure after `step` updates."""
-        every = self._config.evaluation.every_steps
-        return every is not None and (step % every == 0 or step == self._config.steps)
 
     def evaluate(self, state: TrainState, metrics: MetricsLog) -> None:
         """Measure the run as it is now, write the numbers down and keep the weights if they are the best so far.

@@ -15,6 +15,7 @@ from unpaired.config import MODEL_NAME, Override, RunConfig, override, overrides
 from unpaired.errors import Problem, UsageError, UserError, did_you_mean, raise_if_any
 from unpaired.models import MODELS, ModelConfig
 from unpaired.presets import PRESETS
+from unpaired.training.processes import ALONE, Processes, sharing_problems
 
 if TYPE_CHECKING:
     from unpaired.data.faces import Box
@@ -42,7 +43,7 @@ _MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "
 
 @dataclass(frozen=True, kw_only=True)
 class TrainCall:
-    """What was typed."""
+    """What was typed, and in how many processes."""
 
     folders: tuple[Path, ...] = ()
     model: str | None = None
@@ -55,6 +56,7 @@ class TrainCall:
     init: Path | None = None
     profile: str | None = None
     dry_run: bool = False
+    num_processes: int = 1
 
     @property
     def overriding_flags(self) -> list[Override]:
@@ -91,14 +93,24 @@ def prepare(call: TrainCall) -> Job:
     return _prepare_resume(call, call.resume) if call.resume is not None else _prepare_new(call)
 
 
-def start(job: Job) -> Result:
-    """Make the run folder, or open it again, and train."""
+def start(job: Job, processes: Processes = ALONE) -> Result:
+    """Make the run folder, or open it again, and train; together with the other `processes` when there are some."""
     from unpaired.training.loop import train
-    from unpaired.training.runs import make_folder
+    from unpaired.training.runs import RunFolder, make_folder
 
-    run = make_folder(job.run_folder)
-    run.write_config(job.config)
-    return train(job.config, job.folders, run, resume=job.resume, init=job.init, num_profiled=job.num_profiled)
+    run = RunFolder(job.run_folder)
+    if processes.is_main:
+        run = make_folder(job.run_folder)
+        run.write_config(job.config)
+    return train(
+        job.config,
+        job.folders,
+        run,
+        resume=job.resume,
+        init=job.init,
+        num_profiled=job.num_profiled,
+        processes=processes,
+    )
 
 
 def _prepare_new(call: TrainCall) -> Job:
@@ -116,6 +128,7 @@ def _prepare_new(call: TrainCall) -> Job:
     run_folder, out_problems = plan_folder(config, call.out)
     problems += out_problems or _write_problems(run_folder)
     problems += _device_problems(config)
+    problems += sharing_problems(config, call.num_processes)
     init = _open_init(call.init, config, problems)
     num_profiled = _num_profiled(call, config.steps, problems)
     raise_if_any(problems)
@@ -145,6 +158,7 @@ def _prepare_resume(call: TrainCall, resume: Path) -> Job:
     problems += _missing_networks(config)
     problems += _evaluation_problems(config, folders)
     problems += _device_problems(config)
+    problems += sharing_problems(config, call.num_processes)
     num_profiled = _num_profiled(call, config.steps - step, problems) if config.steps > step else None
     raise_if_any(problems)
     assert folders is not None

@@ -48,10 +48,10 @@ class LineFile:
 
 
 class RunLog:
-    """Messages of a run, on the console and, with the time, in `log.txt` of the run folder."""
+    """Messages of a run, on the console and, with the time, in `log.txt` of the run folder where one is given."""
 
-    def __init__(self, run_folder: Path) -> None:
-        self._file = LineFile(run_folder / LOG_FILE)
+    def __init__(self, run_folder: Path | None) -> None:
+        self._file = None if run_folder is None else LineFile(run_folder / LOG_FILE)
 
     def info(self, text: str) -> None:
         """Show and write `text`. Raises `UserError` when the disk is full."""
@@ -63,7 +63,8 @@ class RunLog:
 
     def close(self) -> None:
         """Close `log.txt`."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +74,8 @@ class RunLog:
 
     def _say(self, text: str, style: str | None) -> None:
         say(text, style)
-        self._file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}")
+        if self._file is not None:
+            self._file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}")
 
 
 class MetricsLog:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from unpaired.errors import UserError
 from unpaired.models.base import DOMAINS, Batch
 from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
-from unpaired.training.evaluator import Evaluator
+from unpaired.training.evaluator import Evaluator, evaluation_is_due
 from unpaired.training.face_loss import Faces
 from unpaired.training.failures import explained
 from unpaired.training.interrupts import Interrupts
 from unpaired.training.logs import MetricsLog, RunLog
 from unpaired.training.memory import memory_mib
 from unpaired.training.page import write_page
+from unpaired.training.processes import ALONE, Processes
 from unpaired.training.profiling import next_visibly, profiled
 from unpaired.training.progress import Progress, duration
 from unpaired.training.runs import RunFolder
@@ -56,24 +58,26 @@ def train(
     resume: Path | None = None,
     init: InitialWeights | None = None,
     num_profiled: int | None = None,
+    processes: Processes = ALONE,
 ) -> Result:
     """Train until `config.steps` updates are made, or an interrupt, and return how it ended.
 
     It goes on from the checkpoint `resume` where one is given; a new run can start from the weights `init`.
-    `num_profiled` of its steps are profiled.
+    `num_profiled` of its steps are profiled. Of several `processes` the main one alone touches the run folder.
     Raises `UserError` when it cannot go on; what was saved stays.
     """
-    with explained(config, run.path), RunLog(run.path) as log:
+    with explained(config, run.path), RunLog(run.path if processes.is_main else None) as log:
         for bad in folders.skipped:
             log.warning(f"Left out: {bad}")
-        engine = Engine(config.device, config.precision)
+        engine = Engine(config.device, config.precision, processes)
         state = TrainState(config, engine)
-        if resume is not None:
+        if resume is not None and engine.is_main:
             checkpoint.load(state, resume)
             log.info(f"Resumed {run.path} after step {state.step:,}.")
         elif init is not None:
             state.start_from(init)
             log.info("Started from the given weights.")
+        state.receive_from_main()
         _center_faces(state, folders)
         fixed = _fixed_batch(config, folders).to(engine.device)
         batches = _batches(state, folders)
@@ -84,8 +88,9 @@ def train(
                 batches.close()
                 batches = _batches(state, folders)
             evaluator = Evaluator(state, folders, run, log) if _evaluates(state) else None
+            engine.wait_for_main()
             with (
-                MetricsLog(run.path, start_step=state.step, tensorboard=config.log.tensorboard) as metrics,
+                _metrics_log(state, run) as metrics,
                 profiled(num_profiled if engine.is_main else None, run.path, engine.device, log.info) as step_is_done,
             ):
                 exit_code = _run(state, batches, fixed, run, metrics, evaluator, step_is_done)
@@ -100,34 +105,36 @@ def _run(
     batches: Iterator[LoadedStep],
     fixed: Batch,
     run: RunFolder,
-    metrics: MetricsLog,
+    metrics: MetricsLog | None,
     evaluator: Evaluator | None,
     step_is_done: Callable[[], None],
 ) -> int:
     """The loop itself. Returns the exit code."""
     config, engine = state.config, state.engine
-    meter = _Meter(config.batch_size * engine.world_size)
+    meter = _Meter(config.batch_size)
     if state.step == 0:
         _save(state, run)
         _sample(state, fixed, run)
-    page_due = 0.0
+    page_due, exit_code = 0.0, 0
     with Interrupts() as interrupts, Progress(config.steps, state.step) as progress:
-        while state.step < config.steps:
+        while exit_code == 0 and state.step < config.steps:
             batch, faces = next_visibly(batches)
             values = train_step(state, batch.to(engine.device), faces.to(engine.device))
             meter.add(values)
             step_is_done()
-            stop = engine.any(interrupts.received is not None)
-            done = stop or state.step == config.steps
+            exit_code = engine.max(interrupts.exit_code)
+            done = exit_code > 0 or state.step == config.steps
             if state.step % config.log.every_steps == 0 or done:
                 numbers = meter.take() | {"memory_mib": memory_mib(engine.device)}
-                if engine.is_main:
+                if metrics is not None:
                     metrics.write(state.step, numbers)
                     progress.update(state.step, **_shown(numbers))
             if state.step % config.samples.every_steps == 0 or state.step == config.steps:
                 _sample(state, fixed, run)
-            if evaluator is not None and evaluator.is_due(state.step):
-                evaluator.evaluate(state, metrics)
+            if evaluation_is_due(config, state.step):
+                if evaluator is not None and metrics is not None:
+                    evaluator.evaluate(state, metrics)
+                engine.wait_for_main()
             if state.step % config.checkpoints.every_steps == 0 or done:
                 _save(state, run)
             if _is_snapshot(config, state.step):
@@ -135,9 +142,7 @@ def _run(
             if engine.is_main and (done or time.monotonic() >= page_due):
                 write_page(run.path)
                 page_due = time.monotonic() + SECONDS_BETWEEN_PAGES
-            if stop:
-                break
-    return interrupts.exit_code
+    return exit_code
 
 
 @dataclass
@@ -173,7 +178,7 @@ def _batches(state: TrainState, folders: PictureFolders) -> Generator[LoadedStep
     pairs = training_batches(
         folders,
         config.data,
-        batch_size=config.batch_size,
+        batch_size=config.batch_size // engine.world_size,
         seed=config.seed,
         start_step=state.step,
         rank=engine.rank,
@@ -199,6 +204,13 @@ def _center_faces(state: TrainState, folders: PictureFolders) -> None:
         face.center_on(
             (Batch(pair.x_a, pair.x_b).to(device), Faces(pair.faces_a, pair.faces_b).to(device)) for pair in chosen
         )
+
+
+def _metrics_log(state: TrainState, run: RunFolder) -> AbstractContextManager[MetricsLog | None]:
+    """Where the numbers of the run go; nowhere in processes beside the main one."""
+    if not state.engine.is_main:
+        return contextlib.nullcontext()
+    return MetricsLog(run.path, start_step=state.step, tensorboard=state.config.log.tensorboard)
 
 
 def _evaluates(state: TrainState) -> bool:
@@ -229,7 +241,7 @@ def _sample(state: TrainState, fixed: Batch, run: RunFolder) -> None:
 def _save(state: TrainState, run: RunFolder) -> None:
     if state.engine.is_main:
         checkpoint.save(state, run.checkpoints)
-    state.engine.wait_for_all()
+    state.engine.wait_for_main()
 
 
 def _save_snapshot(state: TrainState, run: RunFolder) -> None:

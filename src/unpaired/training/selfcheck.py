@@ -34,10 +34,12 @@ def self_check(state: TrainState, batches: Iterator[tuple[Batch, Faces]], fixed:
     train_step(state, *_next(state, batches))
     seconds = time.perf_counter() - start
     _check_everything_learns(before, state.tensors())
-    with torch.no_grad(), state.engine.autocast():
-        for grid in state.method.sample_grids(state.sampling_generators, fixed, rng_for(0), num_styles=1):
-            draw_grid(grid)
-    _check_save_and_load(state, run)
+    if state.engine.is_main:
+        with torch.no_grad(), state.engine.autocast():
+            for grid in state.method.sample_grids(state.sampling_generators, fixed, rng_for(0), num_styles=1):
+                draw_grid(grid)
+        _check_save_and_load(state, run)
+    state.engine.wait_for_main()
     state.load_tensors(before, start_step)
     return seconds
 

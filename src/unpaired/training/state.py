@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -108,6 +109,18 @@ class TrainState:
             self.method.discriminators.load_state_dict(weights.discriminators)
         if self.ema is not None:
             self.ema.module.load_state_dict(weights.generators)
+
+    def receive_from_main(self) -> None:
+        """Be as the state of the main process is, which alone has read a checkpoint or a bundle."""
+        if self.engine.world_size == 1:
+            return
+        own = self.tensors()
+        shapes = {name: list(tensor.shape) for name, tensor in own.items()}
+        step, shapes = json.loads(self.engine.processes.from_main(lambda: json.dumps([self.step, shapes])))
+        tensors = {n: own[n] if n in own else torch.empty(s, device=self.engine.device) for n, s in shapes.items()}
+        for tensor in tensors.values():
+            self.engine.receive_from_main(tensor)
+        self.load_tensors(tensors, step)
 
     def _check_fit(self, tensors: Mapping[str, Tensor], step: int) -> None:
         expected = {key: tensor.shape for key, tensor in self.tensors().items() if not key.startswith("optimizer_")}
