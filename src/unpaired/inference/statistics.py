@@ -2,17 +2,16 @@
 
 Instance norm, AdaIN, layer norm and AdaLIN use the mean and variance of the whole picture, U-GAT-IT's γ and β the mean
 of its features. A tile has others, so tiles that are translated one by one differ in colour. Both modes here replace
-these statistics while the networks run, from outside: the networks do not know of tiles. They work on torch's functions
-`instance_norm`, `batch_norm` (as AdaIN uses it), `group_norm`, `var_mean` and `adaptive_avg_pool2d` to one pixel, and
-on our `channel_moments`; what computes statistics in another way would need its function added below. (U-GAT-IT's
-attention pools the whole picture too, but only for its logits: the translation does not depend on them.)
+these statistics while the networks run, from outside: the networks do not know of tiles. They work on our
+`channel_moments`, which all our norms use, and on torch's functions `group_norm` and `adaptive_avg_pool2d` to one
+pixel; what computes statistics in another way would need its function added below. (U-GAT-IT's attention pools the
+whole picture too, but only for its logits: the translation does not depend on them.)
 """
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +36,7 @@ class _Statistics(TorchFunctionMode):
 
     def __init__(self, num_pictures: int) -> None:
         super().__init__()
-        self.num_pictures = num_pictures  # AdaIN hides it: it works on (1, N·C, H, W)
+        self.num_pictures = num_pictures
 
     @abstractmethod
     def moments(self, values: Tensor) -> Moments:
@@ -47,40 +46,26 @@ class _Statistics(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is torch.var_mean:
-            return self._var_mean(*args, **kwargs)
         if func is channel_moments:
             return self._channel_moments(*args, **kwargs)
         if func is functional.adaptive_avg_pool2d:
             return self._averaged(*args, **kwargs)
-        if func in (functional.instance_norm, functional.batch_norm, functional.group_norm):
-            call = inspect.signature(func).bind(*args, **kwargs)
-            call.apply_defaults()
-            if call.arguments.get("use_input_stats", True) and call.arguments.get("training", True):
-                return self._normalized(call.arguments)
+        if func is functional.group_norm:
+            return self._group_norm(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _normalized(self, call: Mapping[str, Any]) -> Tensor:
-        pictures = call["input"].reshape(self.num_pictures, -1, *call["input"].shape[2:])  # (N, C, H, W)
-        num_channels = pictures.shape[1]
-        num_statistics = call.get("num_groups", num_channels)
-        moments = self.moments(pictures.reshape(self.num_pictures, num_statistics, -1))
-        repeats = num_channels // num_statistics
-        gain = torch.rsqrt(moments.variance + call["eps"]).repeat_interleave(repeats, dim=1).view(1, -1, 1, 1)
-        if call["weight"] is not None:  # (C,), or (N·C,) as AdaIN gives it
-            gain = gain * call["weight"].view(-1, num_channels, 1, 1)
+    def _group_norm(
+        self, x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    ) -> Tensor:
+        moments = self.moments(x.reshape(len(x), num_groups, -1))
+        repeats = x.shape[1] // num_groups
+        gain = torch.rsqrt(moments.variance + eps).repeat_interleave(repeats, dim=1).view(1, -1, 1, 1)
+        if weight is not None:
+            gain = gain * weight.view(1, -1, 1, 1)
         shift = -moments.mean.repeat_interleave(repeats, dim=1).view(1, -1, 1, 1) * gain
-        if call["bias"] is not None:
-            shift = shift + call["bias"].view(-1, num_channels, 1, 1)
-        return torch.addcmul(shift, pictures, gain).view(call["input"].shape)
-
-    def _var_mean(self, x: Tensor, dim: Sequence[int], *, keepdim: bool, **_: Any) -> tuple[Tensor, Tensor]:
-        """As `torch.var_mean` of each picture; Bessel's correction is left out, it is below 1e-6 for whole pictures."""
-        assert tuple(dim) == (1, 2, 3), f"statistics over {dim} are not known here"
-        assert keepdim, "statistics without keepdim are not known here"
-        moments = self.moments(x.reshape(len(x), 1, -1))
-        shape = (len(x), 1, 1, 1)
-        return moments.variance.view(-1, 1, 1, 1).expand(shape), moments.mean.view(-1, 1, 1, 1).expand(shape)
+        if bias is not None:
+            shift = shift + bias.view(1, -1, 1, 1)
+        return torch.addcmul(shift, x, gain)
 
     def _channel_moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As `channel_moments`: mean and variance, (N, C) each."""

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from unpaired.layers.norms import make_norm
+from unpaired.layers.padding import PaddingMode, same
+from unpaired.layers.pending import ConvShape, Pending, convolved
 
-_PADDING_MODES: dict[str, Literal["reflect", "replicate", "zeros"]] = {
+_TORCH_MODES: dict[PaddingMode, Literal["reflect", "replicate", "zeros"]] = {
     "reflect": "reflect",
     "replicate": "replicate",
     "zero": "zeros",
 }
 
 
+class Conv2d(nn.Conv2d):
+    """A convolution with bias of a map that may still be pending, padded by half its kernel or by what is given.
+
+    Its parameters, names and numbers are those of torch's layer. `upsample`: pixels are doubled before the padding (2)
+    or not (1).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        *,
+        pad: PaddingMode,
+        upsample: int = 1,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, padding, padding_mode=_TORCH_MODES[pad])
+        self.shape = ConvShape(same(padding), pad, stride, upsample)
+
+    def forward(self, x: Pending) -> Tensor:  # type: ignore[override]
+        """(N, in_channels, H, W) → (N, out_channels, upsample·H / stride, upsample·W / stride)."""
+        return convolved(x, self.weight, self.bias, self.shape)
+
+
 def make_conv(
-    in_channels: int, out_channels: int, kernel: int, stride: int, padding: int, *, pad: str, spectral: bool = False
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    *,
+    pad: PaddingMode,
+    spectral: bool = False,
+    upsample: int = 1,
 ) -> nn.Module:
-    """A convolution with bias, padded by `padding` pixels in mode `pad`, its weight spectrally normalized or not."""
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, padding_mode=_PADDING_MODES[pad])
+    """A convolution of pending maps, padded by `padding` pixels in mode `pad`; `spectral`: with spectral norm."""
+    conv = Conv2d(in_channels, out_channels, kernel, stride, padding, pad=pad, upsample=upsample)
     return parametrizations.spectral_norm(conv) if spectral else conv
 
 
@@ -42,6 +79,19 @@ def make_activation(name: str) -> nn.Module:
     raise AssertionError(f"unknown activation {name}")
 
 
+def activated(x: Pending, activation: nn.Module) -> Pending:
+    """`x` with `activation` after it: pending too where that is possible. `x` has none yet."""
+    assert x.slope == 1.0
+    match activation:
+        case nn.Identity():
+            return x
+        case nn.ReLU():
+            return replace(x, slope=0.0)
+        case nn.LeakyReLU():
+            return replace(x, slope=activation.negative_slope)
+    return Pending(activation(x.value()))
+
+
 class ConvBlock(nn.Module):
     """Padding → convolution (always with bias) → norm → activation."""
 
@@ -53,17 +103,18 @@ class ConvBlock(nn.Module):
         stride: int,
         padding: int,
         *,
-        pad: str,
+        pad: PaddingMode,
         norm: str,
         activation: str,
+        upsample: int = 1,
     ) -> None:
         super().__init__()
-        spectral = norm == "spectral"
-        self.conv = make_conv(in_channels, out_channels, kernel, stride, padding, pad=pad, spectral=spectral)
+        self.conv = make_conv(
+            in_channels, out_channels, kernel, stride, padding, pad=pad, spectral=norm == "spectral", upsample=upsample
+        )
         self.norm = make_norm(norm, out_channels)
         self.activation = make_activation(activation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) → (N, out_channels, H / stride, W / stride)."""
-        out: Tensor = self.activation(self.norm(self.conv(x)))
-        return out
+    def forward(self, x: Pending) -> Pending:
+        """(N, in_channels, H, W) → (N, out_channels, upsample·H / stride, upsample·W / stride)."""
+        return activated(self.norm(self.conv(x)), self.activation)

@@ -1,9 +1,13 @@
-"""Normalization layers by name, and the layer norm that MUNIT defines for itself."""
+"""Normalization layers by name, and the layer norm that MUNIT defines for itself. All give pending maps."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from unpaired.layers.adalin import FoldedNorm, Moments
+from unpaired.layers.pending import Pending
+from unpaired.layers.precision import without_autocast
 
 
 class SampleLayerNorm(nn.Module):
@@ -25,11 +29,37 @@ class SampleLayerNorm(nn.Module):
         nn.init.uniform_(self.scale)
         nn.init.zeros_(self.shift)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` (N, C, H, W) normalized, of the same shape. Statistics are computed in float32."""
-        variance, mean = torch.var_mean(x.float(), dim=(1, 2, 3), correction=1, keepdim=True)  # (N, 1, 1, 1)
-        gain = self.scale.view(1, -1, 1, 1) / (variance.sqrt() + self.eps)  # (N, C, 1, 1)
-        return torch.addcmul(self.shift.view(1, -1, 1, 1) - mean * gain, x, gain).to(x.dtype)
+    def forward(self, x: Tensor) -> Pending:
+        """`x` (N, C, H, W) normalized. Statistics are computed in float32."""
+        with without_autocast(x):
+            sample = Moments.of(x).merged(1)
+            gain = self.scale / (sample.unbiased_variance.sqrt() + self.eps)  # (N, C)
+            shift = self.shift - sample.mean * gain
+        return Pending(x, gain[:, :, None, None], shift[:, :, None, None])
+
+
+class NoNorm(nn.Module):
+    """Changes nothing."""
+
+    def forward(self, x: Tensor) -> Pending:
+        """`x` as it is."""
+        return Pending(x)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm, computed at once: its statistics are not those of a sample."""
+
+    def forward(self, x: Tensor) -> Pending:  # type: ignore[override]
+        """`x` (N, C, H, W) normalized."""
+        return Pending(super().forward(x))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm, computed at once."""
+
+    def forward(self, x: Tensor) -> Pending:  # type: ignore[override]
+        """`x` (N, C, H, W) normalized."""
+        return Pending(super().forward(x))
 
 
 def make_norm(name: str, num_channels: int, num_groups: int = 8) -> nn.Module:
@@ -39,13 +69,13 @@ def make_norm(name: str, num_channels: int, num_groups: int = 8) -> nn.Module:
     """
     match name:
         case "none" | "spectral":
-            return nn.Identity()
+            return NoNorm()
         case "instance":
-            return nn.InstanceNorm2d(num_channels)
+            return FoldedNorm(num_channels, "instance", affine=False)
         case "layer":
             return SampleLayerNorm(num_channels)
         case "batch":
-            return nn.BatchNorm2d(num_channels)
+            return BatchNorm(num_channels)
         case "group":
-            return nn.GroupNorm(num_groups, num_channels)
+            return GroupNorm(num_groups, num_channels)
     raise AssertionError(f"unknown norm {name}")

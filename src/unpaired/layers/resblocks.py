@@ -5,27 +5,30 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from unpaired.layers.adain import adain
-from unpaired.layers.convs import ConvBlock, make_activation, make_conv
+from unpaired.layers.convs import ConvBlock, activated, make_activation, make_conv
+from unpaired.layers.padding import PaddingMode
+from unpaired.layers.pending import Pending
 
 
 class ResBlock(nn.Module):
     """x + conv(conv(x)): 3×3 convolutions with a norm, activation only after the first."""
 
-    def __init__(self, channels: int, *, pad: str, norm: str, activation: str) -> None:
+    def __init__(self, channels: int, *, pad: PaddingMode, norm: str, activation: str) -> None:
         super().__init__()
         self.first = ConvBlock(channels, channels, 3, 1, 1, pad=pad, norm=norm, activation=activation)
         self.second = ConvBlock(channels, channels, 3, 1, 1, pad=pad, norm=norm, activation="none")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Pending) -> Pending:
         """(N, channels, H, W) → the same shape."""
-        out: Tensor = x + self.second(self.first(x))
-        return out
+        value = x.value()
+        out: Pending = self.second(self.first(Pending(value)))
+        return Pending(out.added_to(value))
 
 
 class AdaINResBlock(nn.Module):
     """The residual block with AdaIN as norm; the AdaIN parameters are an argument."""
 
-    def __init__(self, channels: int, *, pad: str, activation: str) -> None:
+    def __init__(self, channels: int, *, pad: PaddingMode, activation: str) -> None:
         super().__init__()
         self.first = make_conv(channels, channels, 3, 1, 1, pad=pad)
         self.second = make_conv(channels, channels, 3, 1, 1, pad=pad)
@@ -34,5 +37,5 @@ class AdaINResBlock(nn.Module):
     def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of both AdaINs."""
         first_bias, first_scale, second_bias, second_scale = parameters.chunk(4, dim=1)
-        hidden = self.activation(adain(self.first(x), first_bias, first_scale))
-        return x + adain(self.second(hidden), second_bias, second_scale)
+        hidden = activated(adain(self.first(Pending(x)), first_bias, first_scale), self.activation)
+        return adain(self.second(hidden), second_bias, second_scale).added_to(x)

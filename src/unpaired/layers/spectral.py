@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from unpaired.layers.pending import Padding, Pending, PendingConv2d
+from unpaired.layers.padding import Padding
+from unpaired.layers.pending import Pending, PendingConv2d
 from unpaired.layers.precision import without_autocast
 
 

@@ -28,6 +28,8 @@ REFERENCES_SIDE = (
     ("up_norms.0", (1, 0, 51, 9), 1),
     ("up_norms.1", (1, 0, 115, 127), -1),
 )
+# Scores divided by a σ of 0.001 that is a sum of terms of size 1: its fifth digit depends on the order of summation.
+ILL_CONDITIONED = {"light_small": ("disGA_real_logit", "disGA_real_cam", "disGA_real_heatmap"), "full_small": ()}
 
 
 class Case:
@@ -125,6 +127,24 @@ def nudge_to_the_references_side(method: Ugatit) -> None:
         method.generators.to_a.decoder.get_submodule(norm).register_forward_hook(move)
 
 
+def common_factor(found: Tensor, expected: Tensor) -> float:
+    """The number by which `expected` is nearest to `found`, in the least squares."""
+    return float(torch.sum(found * expected.view_as(found)) / expected.square().sum())
+
+
+def sigma_rounding(network: Discriminator) -> float:
+    """What float32 may do to the scores of `network` through its σ alone, relative to their size.
+
+    σ = uᵀWv; its rounding error is up to half an ulp of Σ|u||W||v| by an operation, and scores are divided by every σ.
+    """
+    error = 0.0
+    for conv in [*network.convs, network.head]:
+        matrix, norm = conv.conv.conv.weight.detach().flatten(1), conv.sigma
+        terms = float(norm.u.abs() @ matrix.abs() @ norm.v.abs())
+        error += torch.finfo(torch.float32).eps / 2 * terms / abs(float(norm.u @ matrix @ norm.v))
+    return error
+
+
 @cache
 def case(name: str, dtype: torch.dtype = torch.float32, take_the_references_side: bool = False) -> Case:
     return Case(name, dtype, take_the_references_side)
@@ -147,7 +167,16 @@ def test_pictures_attention_and_scores_agree(name):
     expected = {key for key in golden.expected if not key.startswith(("loss", "grad."))}
     assert expected == set(golden.found)
     for key, found in golden.found.items():
-        assert difference(found, golden.expected[key]) < 1e-5, key
+        factor = common_factor(found, golden.expected[key]) if key in ILL_CONDITIONED[name] else 1.0
+        assert abs(factor - 1) < sigma_rounding(golden.method.discriminators.global_a), key
+        assert difference(found / factor, golden.expected[key]) < 1e-5, key
+
+
+def test_float64_and_the_golden_scores_differ_by_as_much_where_sigma_is_badly_conditioned():
+    """So the factor above is not ours to mend: without rounding it is 1e-5 from the golden numbers."""
+    exact, golden = case("light_small", torch.float64), case("light_small")
+    for key in ILL_CONDITIONED["light_small"]:
+        assert 5e-6 < abs(common_factor(exact.found[key], golden.expected[key].double()) - 1) < 2e-5, key
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 
 from unpaired.layers.convs import ConvBlock, make_activation, make_conv
+from unpaired.layers.pending import Pending
 from unpaired.layers.resblocks import AdaINResBlock, ResBlock
 from unpaired.models.base import DOMAINS, Domain, Outputs
 from unpaired.models.munit.config import (
@@ -27,19 +29,20 @@ class ContentEncoder(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        block = {"pad": config.padding, "norm": config.content_norm, "activation": config.activation}
+        pad, norm, activation = config.padding, config.content_norm, config.activation
+        block = partial(ConvBlock, pad=pad, norm=norm, activation=activation)
         channels = config.dim
-        layers: list[nn.Module] = [ConvBlock(3, channels, 7, 1, 3, **block)]
+        layers: list[nn.Module] = [block(3, channels, 7, 1, 3)]
         for _ in range(config.num_downsamples):
-            layers.append(ConvBlock(channels, channels * 2, 4, 2, 1, **block))
+            layers.append(block(channels, channels * 2, 4, 2, 1))
             channels *= 2
-        layers += [ResBlock(channels, **block) for _ in range(config.num_res_blocks)]
+        layers += [ResBlock(channels, pad=pad, norm=norm, activation=activation) for _ in range(config.num_res_blocks)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, C, H/2^d, W/2^d)."""
-        out: Tensor = self.layers(x)
-        return out
+        out: Pending = self.layers(Pending(x))
+        return out.value()
 
 
 class StyleEncoder(nn.Module):
@@ -47,19 +50,20 @@ class StyleEncoder(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        block = {"pad": config.padding, "norm": config.style_norm, "activation": config.activation}
+        block = partial(ConvBlock, pad=config.padding, norm=config.style_norm, activation=config.activation)
         channels = config.dim
-        layers: list[nn.Module] = [ConvBlock(3, channels, 7, 1, 3, **block)]
+        layers: list[nn.Module] = [block(3, channels, 7, 1, 3)]
         for level in range(NUM_STYLE_DOWNSAMPLES):
             wider = channels * 2 if level < 2 else channels
-            layers.append(ConvBlock(channels, wider, 4, 2, 1, **block))
+            layers.append(block(channels, wider, 4, 2, 1))
             channels = wider
         self.layers = nn.Sequential(*layers)
         self.head = nn.Conv2d(channels, config.style_dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, style_dim)."""
-        pooled = self.layers(x).mean(dim=(2, 3), keepdim=True)
+        features: Pending = self.layers(Pending(x))
+        pooled = features.value().mean(dim=(2, 3), keepdim=True)
         out: Tensor = self.head(pooled).flatten(1)
         return out
 
@@ -77,8 +81,9 @@ class Decoder(nn.Module):
         self.num_adain_parameters = config.num_res_blocks * 4 * channels
         ups: list[nn.Module] = []
         for _ in range(config.num_downsamples):
+            norm = config.upsample_norm
             ups.append(
-                ConvBlock(channels, channels // 2, 5, 1, 2, pad=pad, norm=config.upsample_norm, activation=activation)
+                ConvBlock(channels, channels // 2, 5, 1, 2, pad=pad, norm=norm, activation=activation, upsample=2)
             )
             channels //= 2
         self.up_blocks = nn.ModuleList(ups)
@@ -91,9 +96,10 @@ class Decoder(nn.Module):
             per_block = adain_parameters.chunk(len(self.res_blocks), dim=1)
             for block, parameters in zip(self.res_blocks, per_block, strict=True):
                 x = block(x, parameters)
+        pending = Pending(x)
         for block in self.up_blocks:
-            x = block(interpolate(x, scale_factor=2, mode="nearest"))
-        out: Tensor = self.head(x).tanh()
+            pending = block(pending)
+        out: Tensor = self.head(pending).tanh()
         return out
 
 
@@ -248,15 +254,28 @@ class MultiScaleDiscriminator(nn.Module):
         return scores
 
 
-def _patch_discriminator(config: DiscriminatorConfig) -> nn.Sequential:
+class PatchDiscriminator(nn.Sequential):
+    """Strided convolutions, then one score for each place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) → raw scores (N, 1, h, w)."""
+        *blocks, head = self
+        pending = Pending(x)
+        for block in blocks:
+            pending = block(pending)
+        out: Tensor = head(pending.value())
+        return out
+
+
+def _patch_discriminator(config: DiscriminatorConfig) -> PatchDiscriminator:
     channels = config.dim
     first_norm = "spectral" if config.norm == "spectral" else "none"
-    block = {"pad": config.padding, "activation": config.activation}
-    layers: list[nn.Module] = [ConvBlock(3, channels, 4, 2, 1, norm=first_norm, **block)]
+    block = partial(ConvBlock, pad=config.padding, activation=config.activation)
+    layers: list[nn.Module] = [block(3, channels, 4, 2, 1, norm=first_norm)]
     for _ in range(config.num_layers - 1):
-        layers.append(ConvBlock(channels, channels * 2, 4, 2, 1, norm=config.norm, **block))
+        layers.append(block(channels, channels * 2, 4, 2, 1, norm=config.norm))
         channels *= 2
-    return nn.Sequential(*layers, nn.Conv2d(channels, 1, 1))
+    return PatchDiscriminator(*layers, nn.Conv2d(channels, 1, 1))
 
 
 class MunitDiscriminators(nn.Module):

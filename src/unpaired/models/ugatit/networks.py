@@ -17,7 +17,8 @@ from torch.nn.functional import adaptive_avg_pool2d, relu
 
 from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.cam import CamAttention
-from unpaired.layers.pending import Padding, Pending, PendingConv2d
+from unpaired.layers.padding import Padding
+from unpaired.layers.pending import Pending, PendingConv2d
 from unpaired.layers.recompute import recomputed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import SharedWeight, WideLinear

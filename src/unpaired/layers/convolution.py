@@ -1,0 +1,150 @@
+"""Convolutions without padding, each computed in the way that is fastest for its shape. All ways give the same numbers.
+
+On a CPU in float32, 3×3 kernels and 4×4 kernels with stride 2 are computed by Winograd's minimal filtering
+(`layers.winograd`), and kernels with a few outputs in blocks of pixels. All else is torch's own convolution.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+
+from unpaired.layers.winograd import Winograd
+
+Gradients = tuple[Tensor | None, Tensor | None]
+"""Of the input and of the weight."""
+
+
+def convolve(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """x (N, C, H, W) and weight (O, C, k, k) → (N, O, (H − k) / stride + 1, …), without autograd's knowledge."""
+    return _way(x, weight, stride).convolve(x, weight)
+
+
+def gradients(grad: Tensor, x: Tensor, weight: Tensor, stride: int, wanted: tuple[bool, bool]) -> Gradients:
+    """The gradients of `x` and `weight`, those that are `wanted`, by the gradient (N, O, h, w) of `convolve`."""
+    return _way(x, weight, stride).gradients(grad, x, weight, wanted)
+
+
+class _Way(Protocol):
+    """One way to compute a convolution."""
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor: ...
+
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients: ...
+
+
+def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
+    if x.device.type == "cpu" and x.dtype == torch.float32:
+        num_outputs, num_inputs, side = weight.shape[:3]
+        if (side, stride) in _TAPS and winograd_pays(x, weight, stride):
+            return _Filtering(_TAPS[side, stride], stride)
+        if stride == 1 and side >= _WIDE_KERNEL and min(num_outputs, num_inputs) <= _FEW:
+            return _FewOutputs() if num_outputs <= _FEW else _FewInputs()
+    return _Plain(stride)
+
+
+_TAPS = {(3, 1): 3, (4, 2): 2}  # of Winograd's filter, by side and stride of the kernel
+_FEW = 4  # channels: of a picture, or of few pictures
+_WIDE_KERNEL = 5
+
+
+def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
+    """Whether multiplications saved outweigh transforms, which grow with the channels and not with their product.
+
+    Fitted to measurements on one core with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'.
+    """
+    num_outputs, num_inputs, side = weight.shape[:3]
+    height, width = ((length - side) // stride + 1 for length in x.shape[2:])
+    num_pixels = len(x) * height * width
+    if stride == 1:
+        return min(num_outputs, num_inputs) >= 32 and num_pixels >= 256
+    return min(num_outputs, num_inputs) >= 64 and num_pixels >= 4096
+
+
+class _Plain:
+    """As torch does it."""
+
+    def __init__(self, stride: int) -> None:
+        self.stride = stride
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        return torch.conv2d(x, weight, stride=self.stride)
+
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
+        grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
+            grad, x, weight, None, [self.stride] * 2, [0, 0], [1, 1], False, [0, 0], 1, [*wanted, False]
+        )
+        return grad_x, grad_weight
+
+
+class _Filtering:
+    """By Winograd's minimal filtering.
+
+    Of 3×3 kernels the forward pass takes the tiles that round least: which side of zero a value falls on decides which
+    way gradients go. Gradients themselves take the tiles that are fastest.
+    """
+
+    def __init__(self, taps: int, stride: int) -> None:
+        self._forward = Winograd(taps, stride, tile=6 - taps)
+        self._backward = Winograd(taps, stride, tile=4)
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        return self._forward.convolve(x, weight)
+
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
+        return self._backward.gradients(grad, x, weight, wanted)
+
+
+class _FewOutputs:
+    """Four pixels at once: a kernel one pixel wider with stride 2 and four times the outputs.
+
+    Vector units work on 16 outputs at a time; a kernel that makes pictures leaves 13 of them idle.
+    """
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        height, width = (length - weight.shape[2] + 1 for length in x.shape[2:])
+        blocks = torch.conv2d(_even(x, height, width), _shifted(weight), stride=2)
+        return pixel_shuffle(blocks, 2)[:, :, :height, :width]
+
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
+        grad_x = _Plain(1).gradients(grad, x, weight, (True, False))[0] if wanted[0] else None
+        return grad_x, self._of_weight(grad, x, weight) if wanted[1] else None
+
+    def _of_weight(self, grad: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        height, width = grad.shape[2:]
+        blocks = pixel_unshuffle(_even(grad, height, width), 2).contiguous(memory_format=torch.channels_last)
+        _, shifted = _Plain(2).gradients(blocks, _even(x, height, width), _shifted(weight), (False, True))
+        assert shifted is not None
+        side = weight.shape[2]
+        phases = torch.unflatten(shifted, 0, (-1, 4)).unbind(1)
+        return sum(
+            (phase[:, :, p // 2 : p // 2 + side, p % 2 : p % 2 + side] for p, phase in enumerate(phases)),
+            start=torch.zeros_like(weight),
+        )
+
+
+class _FewInputs:
+    """As torch does it, but for the gradient of a picture: a convolution with few outputs."""
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        return torch.conv2d(x, weight)
+
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
+        around = [weight.shape[2] - 1] * 4
+        turned = weight.flip(2, 3).transpose(0, 1)
+        grad_x = _FewOutputs().convolve(pad(grad, around), turned) if wanted[0] else None
+        return grad_x, _Plain(1).gradients(grad, x, weight, (False, True))[1] if wanted[1] else None
+
+
+def _even(x: Tensor, height: int, width: int) -> Tensor:
+    """`x` with another row and column of zeros where the result (height, width) has an odd number."""
+    return pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
+
+
+def _shifted(weight: Tensor) -> Tensor:
+    """`weight` (O, C, k, k) at each of the four places of a kernel one pixel wider: (O·4, C, k + 1, k + 1)."""
+    places = [pad(weight, (column, 1 - column, row, 1 - row)) for row in (0, 1) for column in (0, 1)]
+    return torch.stack(places, dim=1).flatten(0, 1)
