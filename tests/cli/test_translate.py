@@ -69,6 +69,13 @@ class TestResults:
         assert [pixels(Path("translations", name)) for name in results()] == [image.tobytes() for image in expected]
         assert called.out == "Wrote 3 pictures (1 input x 3 styles) to translations\n"
 
+    def test_the_precision_is_used_and_written_down(self, translate, cat, trained_run):
+        done(translate(cat, "--to", "b", "--precision", "bf16"))
+        path = Path("translations", NAME.format(0, 0))
+        assert read_record(path).precision == "bf16"
+        rounded = load(trained_run, device="cpu", precision="bf16").translate(cat, to="b")
+        assert pixels(path) == rounded[0].tobytes()
+
     def test_folders_and_files(self, translate, draw, trained_run):
         draw("cats/one.png"), draw("cats/deep/one.jpg"), draw("one.png")
         done(translate("cats", "one.png", "--to", "a", "--out", "out"))
@@ -209,15 +216,15 @@ class TestMistakes:
         called = unpaired(
             "translate", "runs", "none.png", "torn.png", "--to", "c", "--styles", "many", "--style-code", "codes.json",
             "--save-styles", "clip", "--seed", "-1", "--size", "0", "--batch", "1.5", "--device", "tpu",
-            "--fresh-styles",
+            "--precision", "fp8", "--fresh-styles",
         )  # fmt: skip
         self.refused(
             called, "--styles many", "--seed -1", "--size 0", "--batch 1.5", "--styles and --style-code",
             "--fresh-styles does", "--save-styles does", "none.png", "torn.png", "--save-styles clip",
-            "--device tpu", "runs: is neither", "--to c",
+            "--device tpu", "--precision fp8", "runs: is neither", "--to c",
             "codes.json: holds no styles",
         )  # fmt: skip
-        assert called.num_errors == 14
+        assert called.num_errors == 15
 
     def test_nothing_to_translate(self, translate):
         self.refused(translate("--to", "b"), "No pictures to translate")

@@ -24,6 +24,7 @@ RECORDS = st.builds(
     model=texts,
     weights_sha256=texts,
     weights=st.sampled_from(["ema", "raw"]),
+    precision=st.sampled_from(["fp32", "bf16"]),
     step=st.none() | numbers,
     to=st.sampled_from(["a", "b"]),
     style=st.none() | codes,
@@ -55,6 +56,14 @@ def test_a_picture_says_how_it_was_made(record, image, tmp_path):
     with Image.open(path) as again:
         assert again.tobytes() == image.tobytes()
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_pictures_of_versions_that_knew_one_precision_are_read(image, tmp_path):
+    old = {name: value for name, value in vars(RECORD).items() if name != "precision"}
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("unpaired", json.dumps(old))
+    image.save(tmp_path / "x.png", pnginfo=chunks)
+    assert read_record(tmp_path / "x.png") == RECORD
 
 
 def test_a_source_whose_name_is_not_unicode(image, tmp_path):

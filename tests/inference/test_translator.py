@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from unpaired import demo
+from unpaired.data.images import read_picture, to_tensor
 from unpaired.errors import UsageError, UserError
 from unpaired.inference.bundle import Bundle, open_model
 from unpaired.inference.facts import BundleConfig, DomainNames, PicturesConfig
-from unpaired.inference.translator import Translator
+from unpaired.inference.translator import Translator, load
 from unpaired.models.munit.config import GeneratorConfig, MunitConfig
 from unpaired.models.munit.networks import MunitGenerators
 
 sides = st.integers(1, 70)
+
+
+def drawings():
+    return sorted((Path(demo.__file__).parent / "drawings").glob("*.png"))
 
 
 def pixels(image):
@@ -333,6 +340,46 @@ class TestDevices:
 
     def test_auto_finds_one(self, run_folder):
         assert Translator(open_model(run_folder), device="auto").device.type in ("cpu", "cuda", "mps")
+
+
+class TestPrecision:
+    @pytest.fixture
+    def pair(self):
+        """The model that comes with the package, in both precisions: a trained one, whose pictures mean something."""
+        return [load("demo", device="cpu", precision=precision) for precision in ("fp32", "bf16")]
+
+    @pytest.mark.parametrize("max_pixels", [10**6, 48 * 48], ids=["whole", "tiles"])
+    def test_sixteen_bits_give_nearly_the_same_picture(self, pair, max_pixels):
+        x = torch.stack([to_tensor(read_picture(path, (255, 255, 255))) for path in drawings()[:2]])
+        x = torch.nn.functional.interpolate(x, size=(64, 64), mode="area")
+        codes = pair[0].draw_styles(2, seed=0)
+        for translator in pair:
+            translator.max_pixels = max_pixels
+        exact, rounded = (torch.cat(list(translator.variants(x, "b", codes))) for translator in pair)
+        assert rounded.dtype == torch.float32
+        differences = (exact - rounded).abs() * 127.5  # grey levels
+        assert 0 < differences.mean() < 2
+        assert differences.quantile(0.99) < 15
+
+    def test_styles_and_what_comes_out_step_by_step_are_float32(self, pair):
+        x = torch.rand(1, 3, 32, 32) * 2 - 1
+        styles = [translator.encode_style(x, "b") for translator in pair]
+        assert torch.equal(*styles)
+        contents = [translator.encode_content(x, "a") for translator in pair]
+        assert contents[1].dtype == torch.float32
+        assert not torch.equal(*contents)
+        assert pair[1].decode(contents[1], styles[1], "b").dtype == torch.float32
+
+    def test_attention_is_float32(self, attentive):
+        rounded = Translator(attentive.bundle, device="cpu", precision="bf16")
+        assert rounded.attention(torch.rand(1, 3, 32, 32) * 2 - 1, to="b").dtype == torch.float32
+
+    def test_auto_is_exact_on_a_cpu(self):
+        assert load("demo", device="cpu").precision == "fp32"
+
+    def test_unknown_ones_are_refused(self):
+        with pytest.raises(UsageError, match="--precision fp16: there is no such kind"):
+            load("demo", device="cpu", precision="fp16")
 
 
 class TestEveryKindOfNetwork:

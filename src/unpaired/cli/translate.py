@@ -38,6 +38,7 @@ def translate(
     batch: Annotated[str | None, Parameter(help="Pictures of one size translated at once.")] = None,
     raw: Annotated[bool, _SWITCH, Parameter(help="Use the last weights, not their moving average.")] = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, Parameter(help="auto, fp32 or bf16.")] = "auto",
     overwrite: Annotated[bool, _SWITCH, Parameter(help="Replace results that exist.")] = False,
 ) -> None:
     """Translate pictures with a trained model: MODEL is a run folder, a checkpoint file or a bundle folder.
@@ -64,6 +65,7 @@ def translate(
         batch=batch,
         raw=raw,
         device=device,
+        precision=precision,
         overwrite=overwrite,
     )
     plan = prepare(call)

@@ -46,6 +46,7 @@ class TranslateCall:
     batch: str | None = None
     raw: bool = False
     device: str = "auto"
+    precision: str = "auto"
     overwrite: bool = False
 
 
@@ -143,6 +144,7 @@ def _record(plan: Plan, fingerprint: str, job: Job, style: Style) -> Record:
         model=str(plan.call.model),
         weights_sha256=fingerprint,
         weights=config.weights,
+        precision=plan.translator.precision,
         step=config.step,
         to=plan.to,
         style=style.code,
@@ -218,15 +220,9 @@ def _not_writable(folder: Path) -> Path | None:
 
 def _translator(call: TranslateCall, problems: list[Problem]) -> Translator | None:
     from unpaired.inference.bundle import open_model
-    from unpaired.inference.devices import choose_device
     from unpaired.inference.translator import Translator
 
-    try:
-        choose_device(call.device)
-        device = call.device
-    except UserError as error:
-        problems += error.problems
-        device = "cpu"  # to find what else is wrong
+    device, precision = _device_and_precision(call, problems)
     try:
         bundle = open_model(call.model, raw=call.raw)
     except UserError as error:
@@ -238,7 +234,27 @@ def _translator(call: TranslateCall, problems: list[Problem]) -> Translator | No
         hint = f"It takes {bundle.config.describe_domains()}."
         problems.append(Problem(f"--to {call.to}: there is no such domain", hint))
         return None
-    return Translator(bundle, device=device)
+    return Translator(bundle, device=device, precision=precision)
+
+
+def _device_and_precision(call: TranslateCall, problems: list[Problem]) -> tuple[str, str]:
+    """Those of the call; others, to find what else is wrong, where this machine has none such."""
+    import torch
+
+    from unpaired.inference.devices import choose_device, choose_precision
+
+    device, precision = call.device, call.precision
+    try:
+        choose_device(device)
+    except UserError as error:
+        problems += error.problems
+        device = "cpu"
+    try:
+        choose_precision(precision, torch.device("cpu"))
+    except UserError as error:
+        problems += error.problems
+        precision = "fp32"
+    return device, precision
 
 
 def _styles(

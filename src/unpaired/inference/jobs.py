@@ -25,6 +25,7 @@ from unpaired.models.base import Domain
 
 _WAITING_BATCHES = 2  # decoded ahead of the networks
 _WAITING_RESULTS = 8  # translated and not saved yet: a bound on memory, results can be large
+_SAVERS = _WAITING_RESULTS  # more than processors: half of the time of saving is waiting for the disk
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def run_jobs(
     batches = list(batches_of(jobs, batch_size, translator.max_pixels))
     num_all, num_done = sum(len(job.files) for job in jobs), 0
     background = translator.bundle.config.data.background
-    pool = ThreadPoolExecutor(num_cpus())
+    reader, saver = ThreadPoolExecutor(num_cpus()), ThreadPoolExecutor(_SAVERS)
     try:
         saving: deque[Future[None]] = deque()
-        for batch, x in _decoded(pool, batches, background):
+        for batch, x in _decoded(reader, batches, background):
             for files, pictures in _made(translator, batch, x, to):
                 for job, (index, path), picture in zip(batch, files, pictures, strict=True):
-                    saving.append(pool.submit(_save, job.size, picture, path, record(job, job.styles[index])))
+                    saving.append(saver.submit(_save, job.size, picture, path, record(job, job.styles[index])))
                 num_done += len(batch)
                 on_progress(num_done, num_all)
                 while len(saving) > _WAITING_RESULTS:
@@ -75,7 +76,8 @@ def run_jobs(
         for future in saving:
             future.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for pool in (reader, saver):
+            pool.shutdown(cancel_futures=True)
 
 
 def _made(

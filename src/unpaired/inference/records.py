@@ -40,6 +40,7 @@ class Record:
     weights_sha256: str = required("Fingerprint of the weights.")
     weights: Literal["ema", "raw"] = required("ema: averaged weights; raw: the last ones.")
     step: NonNegativeInt | None = required("Updates made in training.")
+    precision: Literal["fp32", "bf16"] = setting("fp32", "What the networks computed in.")
     to: Literal["a", "b"] = required("Domain translated to.")
     style: Code | None = required("The style code; null for a model without styles.")
     style_index: NonNegativeInt = required("Number of the style in its call.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,7 +26,7 @@ from unpaired.inference.checks import (
     check_sides,
     codes_from,
 )
-from unpaired.inference.devices import choose_device
+from unpaired.inference.devices import choose_device, choose_precision, computing_in
 from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, resized, working_size
 from unpaired.inference.tiles import translate_in_tiles
 from unpaired.layers.heat_maps import stretched
@@ -40,25 +41,31 @@ Picture = Image.Image | Path | str | np.ndarray[Any, Any]
 Codes = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
 
-def load(model: str | Path, *, device: str = "auto", raw: bool = False) -> Translator:
+def load(model: str | Path, *, device: str = "auto", precision: str = "auto", raw: bool = False) -> Translator:
     """The translator of a run folder, a checkpoint file or a bundle folder.
 
     Uses the moving average of the weights where there is one, the last weights with `raw`. Raises `UserError`.
     """
-    return Translator(open_model(Path(model), raw=raw), device=device)
+    return Translator(open_model(Path(model), raw=raw), device=device, precision=precision)
 
 
 class Translator:
     """Translates pictures between the two domains of one trained model.
 
     Tensors of pictures are (N, 3, H, W) float32 in [-1, 1]; style codes are (N, style_dim). Results are on `device`.
+    With `precision` bf16 convolutions compute in 16 bits, and pictures differ by a grey level or two; tensors that go
+    in and come out are float32, and styles are encoded in it.
+
     Pictures of more than `max_pixels` pixels are translated in tiles, so that memory stays bounded; models with a
     `fixed_size`, such as the full U-GAT-IT, take no others.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto", max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: str = "auto", precision: str = "fp32", max_pixels: int = MAX_PIXELS
+    ) -> None:
         self.bundle = bundle
         self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
         self.max_pixels = max_pixels
         self.networks = cast(TranslationNetworks, bundle.build_networks().to(self.device))
 
@@ -190,18 +197,21 @@ class Translator:
         codes = self._codes_of_batch(len(x), style, seed)
         wide = self._padded(x)
         if x.shape[2] * x.shape[3] <= self.max_pixels or self.fixed_size is not None:
-            return cropped(self.networks.translate(wide.to(self.device), to, codes), (x.shape[2], x.shape[3]))
-        tiled = [
-            translate_in_tiles(
-                self.networks,
-                wide[i : i + 1],
-                to,
-                None if codes is None else codes[i : i + 1],
-                max_pixels=self.max_pixels,
-                device=self.device,
-            )
-            for i in range(len(x))
-        ]
+            with self._computing():
+                y = self.networks.translate(wide.to(self.device), to, codes)
+            return cropped(y.float(), (x.shape[2], x.shape[3]))
+        with self._computing():
+            tiled = [
+                translate_in_tiles(
+                    self.networks,
+                    wide[i : i + 1],
+                    to,
+                    None if codes is None else codes[i : i + 1],
+                    max_pixels=self.max_pixels,
+                    device=self.device,
+                )
+                for i in range(len(x))
+            ]
         return cropped(torch.cat(tiled), (x.shape[2], x.shape[3])).to(self.device)
 
     @torch.inference_mode()
@@ -224,8 +234,9 @@ class Translator:
         if self.fixed_size is None and x.shape[2] * x.shape[3] > self.max_pixels:
             seen = limited((x.shape[2], x.shape[3]), self.max_pixels)
             x = interpolate(x, size=seen, mode="bilinear", antialias=True, align_corners=False)
-        heat = self.networks.attention(self._padded(x).to(self.device), to)
-        heat = cropped(heat, (-(-x.shape[2] // multiple), -(-x.shape[3] // multiple)))
+        with self._computing():
+            heat = self.networks.attention(self._padded(x).to(self.device), to)
+        heat = cropped(heat.float(), (-(-x.shape[2] // multiple), -(-x.shape[3] // multiple)))
         if heat.shape[2:] != map_size:
             heat = interpolate(heat, size=map_size, mode="bilinear", align_corners=False)
         return stretched(heat)
@@ -237,7 +248,8 @@ class Translator:
         check_domain(domain)
         check_pictures(x)
         check_sides(x, self.networks.size_multiple)
-        return self.networks.encode_content(x.to(self.device), domain)
+        with self._computing():
+            return self.networks.encode_content(x.to(self.device), domain).float()
 
     @torch.inference_mode()
     def encode_style(self, x: Tensor, domain: Domain) -> Tensor:
@@ -254,7 +266,11 @@ class Translator:
         check_has_codes(self.style_dim)
         check_domain(domain)
         codes = check_codes(codes_from(style), self.style_dim, len(content))
-        return self.networks.decode(content.to(self.device), codes.to(self.device), domain)
+        with self._computing():
+            return self.networks.decode(content.to(self.device), codes.to(self.device), domain).float()
+
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing_in(self.precision, self.device)
 
     def _padded(self, x: Tensor) -> Tensor:
         multiple = self.networks.size_multiple
