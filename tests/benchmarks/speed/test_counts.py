@@ -1,4 +1,4 @@
-"""How much arithmetic is counted, against counts made by hand and against networks that say what they do."""
+"""How much arithmetic is counted, against known counts and against what torch counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed import counts
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig, WeightsConfig
-from unpaired.models.munit.networks import ContentEncoder, Decoder, MultiScaleDiscriminator, StyleEncoder
 from unpaired.models.ugatit import config as ugatit
 from unpaired.models.ugatit.config import UgatitConfig
 from unpaired.presets import PRESETS
@@ -31,6 +30,10 @@ def macs_of(network: nn.Module, *inputs: torch.Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
+def halving(before: int, after: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 4, stride=2, padding=1)
+
+
 class TestMunit:
     def test_the_default_networks_at_64_px_need_the_known_numbers(self) -> None:
         config = PRESETS["munit"]().model
@@ -41,28 +44,30 @@ class TestMunit:
     def test_at_256_px_the_reference_takes_over_two_tera_flops(self) -> None:
         assert 2 * reference_macs(PRESETS["munit"]().model, 256, 1) == pytest.approx(2.2e12, rel=0.02)
 
-    def test_every_network_counts_as_torch_counts_it(self) -> None:
-        x = torch.zeros(1, 3, SIZE, SIZE)
-        generator = MUNIT.generator
-        content = ContentEncoder(generator)
+    def test_encoders_and_discriminators_count_as_torch_counts_their_layers(self) -> None:
+        """Layers as the paper writes them: the networks themselves may compute them otherwise."""
+        generator, x = MUNIT.generator, torch.zeros(1, 3, SIZE, SIZE)
+        stem, half, quarter = nn.Conv2d(3, 4, 7, padding=3), halving(4, 8), halving(8, 16)
+        content = nn.Sequential(stem, half, quarter, *(nn.Conv2d(16, 16, 3, padding=1) for _ in range(4)))
         assert counts._content_encoder(generator, SIZE).forward == macs_of(content, x)
-        assert counts._style_encoder(generator, SIZE).forward == macs_of(StyleEncoder(generator), x)
-        discriminator = MultiScaleDiscriminator(MUNIT.discriminator)
-        assert counts._munit_discriminator(MUNIT.discriminator, SIZE).forward == macs_of(discriminator, x)
+        pooled = nn.Sequential(halving(16, 16), halving(16, 16), nn.AdaptiveAvgPool2d(1), nn.Conv2d(16, 3, 1))
+        style = nn.Sequential(stem, half, quarter, *pooled)
+        assert counts._style_encoder(generator, SIZE).forward == macs_of(style, x)
+        patches = nn.Sequential(halving(3, 4), halving(4, 8), nn.Conv2d(8, 1, 1))
+        both = macs_of(patches, x) + macs_of(patches, torch.zeros(1, 3, SIZE // 2, SIZE // 2))
+        assert counts._munit_discriminator(MUNIT.discriminator, SIZE).forward == both
 
-    def test_the_plain_decoder_counts_as_its_layers_do(self) -> None:
-        """The convolutions as the paper writes them: the networks may make them on the small grid."""
-        config = MUNIT.generator
-        channels = config.dim * 4
+    def test_the_plain_decoder_counts_as_torch_counts_its_layers(self) -> None:
         layers = nn.Sequential(
-            *(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(4)),
-            *(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels // 2, 5, padding=2)),
-            *(nn.Upsample(scale_factor=2), nn.Conv2d(channels // 2, channels // 4, 5, padding=2)),
-            nn.Conv2d(config.dim, 3, 7, padding=3),
+            *(nn.Conv2d(16, 16, 3, padding=1) for _ in range(4)),
+            *(nn.Upsample(scale_factor=2), nn.Conv2d(16, 8, 5, padding=2)),
+            *(nn.Upsample(scale_factor=2), nn.Conv2d(8, 4, 5, padding=2)),
+            nn.Conv2d(4, 3, 7, padding=3),
         )
-        mlp = 3 * 8 + 8 * 8 + 8 * Decoder(config).num_adain_parameters
-        counted = counts._munit_decoder(config, SIZE, plain=True).forward
-        assert counted == macs_of(layers, torch.zeros(1, channels, SIZE // 4, SIZE // 4)) + mlp
+        mlp = nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 8), nn.Linear(8, 2 * 4 * 16))
+        counted = counts._munit_decoder(MUNIT.generator, SIZE, plain=True).forward
+        in_layers = macs_of(layers, torch.zeros(1, 16, SIZE // 4, SIZE // 4))
+        assert counted == in_layers + macs_of(mlp, torch.zeros(1, 3))
 
     def test_a_batch_costs_as_much_as_its_pictures(self) -> None:
         assert needed_macs(MUNIT, SIZE, 8) == 8 * needed_macs(MUNIT, SIZE, 1)
