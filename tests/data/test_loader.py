@@ -302,14 +302,16 @@ def test_a_worker_that_crashes_while_it_is_ended_is_no_error(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")
-def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_an_interrupt_to_the_main_process(pictures: Pictures, number: signal.Signals) -> None:
     with closing(with_two_workers(plain(pictures, 2, 2))) as endless:
         assert len(list(islice(endless, 2))) == 2  # one from each, so both have started
         for process in loading_processes():
             assert process.pid
-            os.kill(process.pid, signal.SIGINT)
+            os.kill(process.pid, number)
         assert len(list(islice(endless, 30))) == 30
         assert len(loading_processes()) == 2
+    assert not loading_processes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals there")

@@ -42,3 +42,13 @@ def test_an_error_comes_out_and_stops_the_rest(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_number_of_processors_is_sensible() -> None:
     assert 1 <= num_cpus() <= threads.MAX_AT_ONCE
+
+
+@pytest.mark.parametrize(("num_processes", "expected"), [("", 4), ("1", 4), ("2", 2), ("3", 1), ("9", 1)])
+def test_processes_of_one_machine_share_its_processors(
+    monkeypatch: pytest.MonkeyPatch, num_processes: str, expected: int
+) -> None:
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 4)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", num_processes)
+    assert num_cpus() == expected

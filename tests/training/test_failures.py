@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import DistBackendError
 
 from unpaired.errors import UserError
 from unpaired.training.failures import explained
@@ -26,3 +27,17 @@ def test_out_of_memory_on_a_gpu(config):
 def test_other_errors_pass_through(config):
     with pytest.raises(RuntimeError, match="something else"), explained(config, Path("runs/x")):
         raise RuntimeError("something else")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DistBackendError("NCCL communicator was aborted on rank 1.\nMore of it"),
+        RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [10.0.0.2]:4711"),
+    ],
+)
+def test_a_process_that_is_gone_is_told_from_an_error_of_our_own(config, error):
+    with pytest.raises(UserError, match="Another process of this run has ended") as found, explained(config, Path("x")):
+        raise error
+    assert str(error).splitlines()[0] in str(found.value)
+    assert "More of it" not in str(found.value)

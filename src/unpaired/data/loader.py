@@ -174,11 +174,14 @@ def _end_processes(batches: Iterator[Any]) -> None:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Processes started in the block never see Ctrl-C, not even while they start; this one sees it after the block."""
+    """Processes started in the block never see Ctrl-C or SIGTERM, not even while they start.
+
+    Launchers send both to all processes of a job. This one sees them after the block, and ends the others itself.
+    """
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -195,8 +198,11 @@ def _process_context() -> BaseContext:
 
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001  the signature is the loader's
-    """Leave Ctrl-C to the main process, which finishes its step and saves. Where it cannot be held, this has to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave interrupts to the main process, which finishes its step and saves. Where they cannot be held, this has to
+    do.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -16,9 +16,13 @@ Result = TypeVar("Result")
 
 
 def num_cpus() -> int:
-    """The processors that this process may use, at most `MAX_AT_ONCE`."""
+    """The processors that this process may use, at most `MAX_AT_ONCE`.
+
+    Of several processes that a launcher started on this machine each may use its part.
+    """
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(MAX_AT_ONCE, allowed)
+    num_processes = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+    return max(1, min(MAX_AT_ONCE, allowed // num_processes))
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -50,6 +51,8 @@ class Engine:
         module.to(self.device)
         if self.world_size == 1:
             return module
+        # of 1×1 kernels: both strides mean the same, and copying that little costs nothing
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
         devices = None if self.device.type == "cpu" else [self.device]
         return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
 

@@ -8,20 +8,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch.distributed import DistBackendError
 
 from unpaired.config import RunConfig
 from unpaired.errors import Problem, UserError
 
 _CPU_ASKED = re.compile(r"tried to allocate (\d+) bytes")
+_CONNECTION_LOST = re.compile(r"Connection (closed|reset) by peer|Broken pipe")  # gloo's words
 _GPU_ASKED = re.compile(r"Tried to allocate ([\d.]+ [KMGT]iB)")
 
 
 @contextlib.contextmanager
 def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
-    """Turn running out of memory into a `UserError` that says what was asked for, two ways out, and how to go on."""
+    """Turn running out of memory into a `UserError` that says what was asked for, two ways out, and how to go on.
+
+    And losing another process of the run into one that says where to look.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if _has_lost_a_process(error):
+            raise UserError(
+                f"Another process of this run has ended or cannot be reached ({str(error).splitlines()[0]})",
+                "If it says nothing itself, its system may have ended it: is there memory left, and does its machine "
+                f"answer? What was saved is whole: {run_folder}",
+            ) from error
         asked = _asked_for(error)
         if asked is None:
             raise
@@ -34,6 +45,10 @@ def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
                 )
             ]
         ) from error
+
+
+def _has_lost_a_process(error: BaseException) -> bool:
+    return isinstance(error, DistBackendError) or _CONNECTION_LOST.search(str(error)) is not None
 
 
 def _asked_for(error: BaseException) -> str | None:

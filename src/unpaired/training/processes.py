@@ -37,6 +37,7 @@ class Processes:
         self.rank, self.world_size = rank, world_size
         self.is_main = rank == 0
         self._num_waits = itertools.count()
+        self._failure: int | None = None
 
     def from_main(self, make: Callable[[], str]) -> str:
         """What `make` gives in the main process, in every process."""
@@ -55,20 +56,27 @@ class Processes:
     def fail(self, exit_code: int) -> bool:
         """Have all processes end with `exit_code`, and return True; False when another one has failed before."""
         assert self._store is not None
+        if self._failure is not None:
+            return False
         mine = f"{exit_code} of {self.rank}".encode()
         try:
             first: bytes = self._store.compare_set("failure", "", mine.decode())
-        except RuntimeError:  # the process that holds the store is gone
-            return False
+        except RuntimeError:  # the process that held the store went without a word
+            return True
+        if first == mine and self.is_main:  # the store may end with it: first the others shall know
+            time.sleep(2 * SECONDS_BETWEEN_ROLL_CALLS)
         return first == mine
 
     def failure(self) -> int | None:
         """The exit code of the first process that failed; None while there is none."""
         assert self._store is not None
-        try:
-            return int(self._store.get("failure").split()[0]) if self._store.check(["failure"]) else None
-        except RuntimeError:  # as above
-            return 1
+        if self._failure is None:
+            try:
+                if self._store.check(["failure"]):
+                    self._failure = int(self._store.get("failure").split()[0])
+            except RuntimeError:  # as above
+                return 1
+        return self._failure
 
     def leave(self) -> None:
         """Return when this process may end: the main one, which holds the store, waits a while for the others."""

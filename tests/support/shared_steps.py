@@ -1,0 +1,112 @@
+"""Training steps on fixed pictures, for one process or for two that share them: see test_distributed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.config import DataConfig, RunConfig
+from unpaired.data.faces import FaceBoxes
+from unpaired.faces import embedder
+from unpaired.faces.embedder import FACE_NETWORKS, FaceEmbedder
+from unpaired.losses.config import FaceConfig, LossesConfig
+from unpaired.models import ModelConfig
+from unpaired.models.base import Batch
+from unpaired.models.munit import config as munit
+from unpaired.models.ugatit import config as ugatit
+from unpaired.training.engine import Engine
+from unpaired.training.face_loss import Faces
+from unpaired.training.processes import together
+from unpaired.training.state import TrainState, rng_for
+from unpaired.training.step import train_step
+
+SIZE = 32
+BATCH = 4
+STEPS = 3
+
+MUNIT = munit.MunitConfig(
+    generator=munit.GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1),
+    discriminator=munit.DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
+)
+EVERY_TERM = replace(  # R1 in every second step, what is reckoned over a batch, everything that draws
+    MUNIT,
+    weights=munit.WeightsConfig(cycle=5.0, r1=1.0, style_prior=0.1, mode_seeking=0.1),
+    augment=("color", "translation", "cutout"),
+    r1_every_steps=2,
+    discriminator=replace(MUNIT.discriminator, norm="spectral"),
+)
+UGATIT_LIGHT = ugatit.UgatitConfig(
+    generator=ugatit.GeneratorConfig(light=True, dim=4, num_res_blocks=1),
+    discriminator=ugatit.DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
+)
+UGATIT_FULL = replace(UGATIT_LIGHT, generator=replace(UGATIT_LIGHT.generator, light=False, size=(SIZE, SIZE)))
+NO_LOSSES = LossesConfig()
+FACE = LossesConfig(face=FaceConfig(network="facenet-casia", weight_ab=5.0, weight_ba=5.0, ramp_steps=0))
+
+
+def case(model: ModelConfig, losses: LossesConfig = NO_LOSSES, precision: str = "fp32") -> RunConfig:
+    return RunConfig(
+        steps=10,
+        batch_size=BATCH,
+        device="cpu",
+        precision=precision,
+        data=DataConfig(size=(SIZE, SIZE)),
+        model=model,
+        losses=losses,
+    )
+
+
+CASES = {
+    "munit": case(MUNIT),
+    "munit with every term": case(EVERY_TERM),
+    "munit with mixup": case(replace(MUNIT, mixup=munit.MixupConfig())),
+    "ugatit light": case(UGATIT_LIGHT),
+    "ugatit full": case(UGATIT_FULL),
+    "ugatit with faces": case(UGATIT_LIGHT, FACE),
+    "munit in bf16": case(MUNIT, precision="bf16"),
+}
+
+
+class Bricks(nn.Module):
+    """A toy face network: the unit vector of the mean colours of 16 parts."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.normalize(nn.functional.adaptive_avg_pool2d(x + 2, 4).flatten(1))
+
+
+def load_bricks(name: str) -> FaceEmbedder:
+    return FaceEmbedder(Bricks(), replace(FACE_NETWORKS["facenet-casia"], dim=48), name)
+
+
+def steps(name: str, engine: Engine) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+    """The numbers of each step of the case `name`, and all tensors of its state at the start and after each step."""
+    config = CASES[name]
+    state = TrainState(config, Engine("cpu", config.precision, engine.processes))
+    values, tensors = [], [copies(state)]
+    for step in range(STEPS):
+        x_a, x_b = (own(torch.rand(BATCH, 3, SIZE, SIZE, generator=rng_for(d, step)) * 2 - 1, engine) for d in "ab")
+        present = torch.arange(BATCH) < (3, 1, 0)[step]  # an unequal share of them, for one process, for nobody
+        boxes = FaceBoxes(torch.tensor([[0.0, 0.0, SIZE, SIZE]] * len(x_a)), own(present, engine))
+        values.append(train_step(state, Batch(x_a, x_b), Faces(boxes, boxes)))
+        tensors.append(copies(state))
+    return values, tensors
+
+
+def own(rows: Tensor, engine: Engine) -> Tensor:
+    return rows.chunk(engine.world_size)[engine.rank]
+
+
+def copies(state: TrainState) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in state.tensors().items()}
+
+
+def steps_in_two(rank: int) -> dict[str, tuple[list[dict[str, float]], list[dict[str, Tensor]]]]:
+    """What `steps` gives in process `rank` for all cases."""
+    embedder.load_embedder = load_bricks
+    torch.manual_seed(rank)  # the global generator plays no part
+    with together() as processes:
+        engine = Engine("cpu", "fp32", processes)
+        assert (engine.rank, engine.world_size) == (rank, 2)
+        return {name: steps(name, engine) for name in CASES}
