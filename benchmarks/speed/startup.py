@@ -40,7 +40,7 @@ class StartUp(Task):
         config = replace(config, data=replace(config.data, size=(self.size, self.size)))
         write_untrained_bundle(config, folder / "bundle")
         words = ["translate", folder / "bundle", picture, "--to", "b", "--out", folder / "out", "--overwrite"]
-        device = ["--device", call.device]
+        device = ["--device", call.device, "--precision", "fp32"]
         return {
             IMPORT: partial(command, ["-c", IMPORT]),
             TRANSLATE: partial(command, ["-m", "unpaired", *map(str, words), *device]),

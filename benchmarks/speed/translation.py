@@ -11,7 +11,7 @@ from benchmarks.speed.comparison import REFERENCE, Comparison, ours, products
 from benchmarks.speed.contest import Round
 from benchmarks.speed.counts import translation_macs
 from benchmarks.speed.records import Record
-from benchmarks.speed.tasks import Call, Precision, Task
+from benchmarks.speed.tasks import Call, Task
 from benchmarks.speed.untrained import write_picture, write_untrained_bundle
 from benchmarks.speed.worker import Contender, Unit
 
@@ -19,8 +19,6 @@ from benchmarks.speed import munit_reference
 from unpaired.config import RunConfig
 from unpaired.models.munit.config import MunitConfig
 from unpaired.presets import PRESETS
-
-PRECISION: Precision = "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,25 +35,26 @@ class Translation(Task):
         return "munit"
 
     def contenders(self, call: Call) -> Mapping[str, Contender]:
-        """The reference, ours, and what the machine could do."""
+        """The reference, ours in each precision, and what the machine could do in it."""
         config = replace(PRESETS[self.preset](), device=call.device)
         config = replace(config, data=replace(config.data, size=(self.size, self.size)))
         picture = write_picture(call.workspace / self.name / "picture.png", self.size)
         assert call.munit is not None, "the command line asks for it"
-        its_out, own_out = call.workspace / self.name / "reference", call.workspace / self.name / "ours"
-        return {
-            REFERENCE: partial(munit_reference.translation, call.munit, config, picture, its_out, self.num_styles),
-            ours(PRECISION): partial(translation, config, picture, own_out, self.num_styles),
-            **products([PRECISION], call.device),
+        its_out = call.workspace / self.name / "reference"
+        its = partial(munit_reference.translation, call.munit, config, picture, its_out, self.num_styles)
+        own = {
+            ours(p): partial(translation, replace(config, precision=p), picture, picture.parent / p, self.num_styles)
+            for p in call.precisions
         }
+        return {REFERENCE: its, **own, **products(call.precisions, call.device)}
 
     def records(self, call: Call, rounds: Sequence[Round]) -> list[Record]:
-        """One record."""
+        """One record a precision."""
         model = PRESETS[self.preset]().model
         assert isinstance(model, MunitConfig)
         needed = translation_macs(model, self.size, self.num_styles)
         comparison = Comparison(self.name, self.preset, self.size, 1, needed, call.device)
-        return [comparison.record(PRECISION, rounds)]
+        return [comparison.record(precision, rounds) for precision in call.precisions]
 
 
 def translation(config: RunConfig, picture: Path, out: Path, num_styles: int) -> Unit:
@@ -71,6 +70,7 @@ def translation(config: RunConfig, picture: Path, out: Path, num_styles: int) ->
         num_styles=str(num_styles),
         out=out / "translations",
         device=config.device,
+        precision=config.precision,
         overwrite=True,
     )
     return partial(translate_all, prepare(call), _ignore)

@@ -12,9 +12,9 @@ from benchmarks.speed.cli import main
 from benchmarks.speed.comparison import products
 from benchmarks.speed.pipeline import PIPELINE, Pipeline, batches
 from benchmarks.speed.startup import IMPORT, TRANSLATE, StartUp
-from benchmarks.speed.tasks import Call
+from benchmarks.speed.tasks import Call, Precision
 from benchmarks.speed.training import Training, training_step
-from benchmarks.speed.translation import translation
+from benchmarks.speed.translation import Translation, translation
 from benchmarks.speed.untrained import write_picture
 from benchmarks.speed.worker import Measured
 
@@ -69,12 +69,20 @@ class TestTraining:
 
 
 class TestTranslation:
-    def test_every_style_becomes_a_file_again_and_again(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_every_style_becomes_a_file_again_and_again(self, precision: Precision, tmp_path: Path) -> None:
         picture = write_picture(tmp_path / "picture.png", 32)
-        translate = translation(TINY, picture, tmp_path / "out", num_styles=3)
+        translate = translation(replace(TINY, precision=precision), picture, tmp_path / "out", num_styles=3)
         translate()
         translate()
         assert len(list((tmp_path / "out" / "translations").glob("*.png"))) == 3
+
+    def test_both_sides_translate_the_same_picture(self, call: Call) -> None:
+        sides = Translation(name="x", preset="munit", size=256, num_styles=10).contenders(call)
+        assert list(sides) == ["reference", "ours fp32", "ours bf16", "product fp32", "product bf16"]
+        _, _, its_picture, _, _ = sides["reference"].args
+        _, own_picture, _, _ = sides["ours bf16"].args
+        assert its_picture == own_picture
 
 
 class TestData:
