@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,17 @@ def test_everything_wrong_is_said_together(data_folder: Path, tmp_path: Path, tr
     assert len(error.value.problems) == 2
     with pytest.raises(UserError, match="1 of 6 pictures cannot be read"):
         prepare([translations("fine", ["a0", "a2"])], data_folder, Settings(device="cpu"))
+
+
+def test_inputs_have_to_fit_each_model_at_whatever_size_is_measured(
+    data_folder: Path, write_run: WriteRun, small_config: RunConfig
+) -> None:
+    large = replace(small_config, data=replace(small_config.data, size=(512, 512), resize="none"))
+    with pytest.raises(UserError) as error:
+        prepare([write_run("one", config=large)], data_folder, Settings(device="cpu", size=(16, 16)))
+    said = [problem.message for problem in error.value.problems]
+    assert len(said) == 2
+    assert all("smaller than the crop of 512x512" in message for message in said)
 
 
 def test_no_model(data_folder: Path) -> None:

@@ -161,7 +161,7 @@ def picture_problems(groups: Iterable[Pictures], view: DataConfig) -> list[Probl
             if not isinstance(size, BadPicture) and is_smaller(resized_size(size, view), view.size)
         }
         if small:
-            way_out = "Its training did not enlarge pictures: take these out, or measure smaller ones with --size."
+            way_out = "A model was trained on pictures that are not enlarged: take these out."
             problems.append(small_pictures_problem(str(group.folder), _listing(group), small, view.size, way_out))
     return problems
 

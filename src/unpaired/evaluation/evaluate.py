@@ -76,7 +76,7 @@ def prepare(models: Sequence[Path], data_folder: Path, settings: Settings, earli
     notes += data.notes
     view = measuring_view([c.view for c in opened.candidates if isinstance(c, ModelCandidate)], opened.sizes, settings)
     inputs = _inputs(data, settings, view, opened.candidates, notes, problems)
-    problems += picture_problems([*data.test.values(), *data.train.values()], view)
+    problems += _unfit_pictures(data, view, opened.candidates)
     raise_if_any([*problems, *_mode_problems(settings, view)])
     tools = Tools(settings, device, face_networks_of_losses=_face_networks(models))
     metrics, problems = choose_metrics(data, settings, tools, notes)  # it looks into the pictures
@@ -231,6 +231,14 @@ def _inputs(
             continue
         found[to] = chosen_inputs(pictures.labelled(labels), settings, view, notes, f"{other(to)}→{to}")
     return found
+
+
+def _unfit_pictures(data: EvaluationData, view: DataConfig, candidates: Sequence[Candidate]) -> list[Problem]:
+    """What is wrong with the files for `view`, and with the inputs for models that see them in another way."""
+    problems = picture_problems([*data.test.values(), *data.train.values()], view)
+    for own in dict.fromkeys(c.view for c in candidates if isinstance(c, ModelCandidate)):
+        problems += picture_problems(data.test.values(), own) if own != view else []
+    return list(dict.fromkeys(problems))
 
 
 def _baselines(data: EvaluationData, settings: Settings) -> tuple[Candidate, ...]:
