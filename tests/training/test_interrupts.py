@@ -34,3 +34,14 @@ def test_a_second_ctrl_c_acts_as_usual():
 
     with pytest.raises(KeyboardInterrupt):
         stop_twice()
+
+
+def test_the_same_interrupt_may_come_from_two_sides():
+    with Interrupts(patience_seconds=1000) as interrupts:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert interrupts.exit_code == 143
+    with Interrupts(patience_seconds=0) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Self
 
@@ -13,11 +14,14 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 class Interrupts:
     """While entered, the first Ctrl-C or SIGTERM is only noted in `received`; a second one acts as usual.
 
-    Does nothing outside the main thread, where Python allows no signal handlers.
+    Unless it comes within `patience_seconds`: a process of several may get the same one from the system and from the
+    launcher. Does nothing outside the main thread, where Python allows no signal handlers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float = 0.0) -> None:
         self.received: signal.Signals | None = None
+        self._patience_seconds = patience_seconds
+        self._received_at = 0.0
         self._previous: dict[signal.Signals, signal.Handlers | object] = {}
 
     def __enter__(self) -> Self:
@@ -35,8 +39,12 @@ class Interrupts:
         return EXIT_CODES[self.received] if self.received is not None else 0
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
-        self._restore()
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._received_at = signal.Signals(number), now
+        elif now - self._received_at >= self._patience_seconds:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         while self._previous:

@@ -36,6 +36,7 @@ from unpaired.training.state import InitialWeights, TrainState, rng_for
 from unpaired.training.step import train_step
 
 SECONDS_BETWEEN_PAGES = 20.0
+SECONDS_OF_ONE_INTERRUPT = 10.0  # that several processes get from the system and again from their launcher
 CENTERING_BATCHES = 64  # enough for a mean; the same ones in every run with the seed
 
 LoadedStep = tuple[Batch, Faces]
@@ -116,7 +117,8 @@ def _run(
         _save(state, run)
         _sample(state, fixed, run)
     page_due, exit_code = 0.0, 0
-    with Interrupts() as interrupts, Progress(config.steps, state.step) as progress:
+    patience = 0.0 if engine.world_size == 1 else SECONDS_OF_ONE_INTERRUPT
+    with Interrupts(patience) as interrupts, Progress(config.steps, state.step) as progress:
         while exit_code == 0 and state.step < config.steps:
             batch, faces = next_visibly(batches)
             values = train_step(state, batch.to(engine.device), faces.to(engine.device))
