@@ -29,6 +29,7 @@ from unpaired.inference.checks import (
 from unpaired.inference.devices import choose_device, choose_precision, computing_in
 from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, resized, working_size
 from unpaired.inference.tiles import translate_in_tiles
+from unpaired.layers.convolution import arranged
 from unpaired.layers.heat_maps import stretched
 from unpaired.models.base import Domain, TranslationNetworks, other
 
@@ -67,7 +68,7 @@ class Translator:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.max_pixels = max_pixels
-        self.networks = cast(TranslationNetworks, bundle.build_networks().to(self.device))
+        self.networks = cast(TranslationNetworks, arranged(bundle.build_networks(), self.device))
 
     @property
     def style_dim(self) -> int | None:

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from unpaired.layers.scratch import Scratch
+
 _POINTS = {  # by the positions along one side: chosen by measured rounding, all exact in binary
     5: tuple(Fraction(p) for p in ("1/2", "-1/2", "5/4", "-5/4")),
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
@@ -28,6 +30,7 @@ _POINTS = {  # by the positions along one side: chosen by measured rounding, all
 _STRIP_NUMBERS = 2**22  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
 
 _Matrix = list[list[Fraction]]
+_scratch = Scratch()
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Winograd:
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W), weight (O, C, taps·stride, taps·stride) → (N, O, h, w), in channels-last order."""
         kernels = self._kernels(weight)
-        strips = [self._outputs(self._tiles(strip) @ kernels.mT, strip) for strip, _ in self._strips(x, len(weight))]
+        strips = [
+            self._outputs(_product("products", self._tiles(strip), kernels.mT), strip)
+            for strip, _ in self._strips(x, len(weight))
+        ]
         return strips[0] if len(strips) == 1 else torch.cat(strips, dim=2)
 
     def gradients(
@@ -50,17 +56,21 @@ class Winograd:
         """The gradients of `x` and of `weight`, those that are `wanted`, by that of the result."""
         for_x, for_weight = wanted
         kernels = self._kernels(weight) if for_x else None
-        grad_x = torch.zeros_like(x, memory_format=torch.channels_last) if for_x else None
-        grad_kernels: Tensor | None = None
+        size = (self._side**2, len(weight), self.stride**2 * x.shape[1])
+        grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
+        grad_x: Tensor | None = None
         for strip, start in self._strips(x, len(weight)):
             first = start // self.stride
             products = self._products(grad[:, :, first : first + self._size(strip)[0]], strip)  # (n², T, O)
-            if kernels is not None and grad_x is not None:
-                grad_x[:, :, start : start + strip.shape[2]] += self._folded(products @ kernels, strip)
-            if for_weight:
-                part = products.mT @ self._tiles(strip)  # (n², O, stride²·C)
-                grad_kernels = part if grad_kernels is None else grad_kernels.add_(part)
+            if grad_kernels is not None:  # nothing is read where beta is 0
+                grad_kernels.baddbmm_(products.mT, self._tiles(strip), beta=float(start > 0))
+            if kernels is not None:
+                folded = self._folded(_product("tiles", products, kernels), strip)
+                grad_x = _added_rows(grad_x, folded, start, x)
         return grad_x, None if grad_kernels is None else self._weight(grad_kernels, weight)
+
+    def _matrices(self, like: Tensor) -> _Matrices:
+        return _matrices(self.taps, self.tile, like.dtype)
 
     @property
     def _side(self) -> int:
@@ -97,8 +107,8 @@ class Winograd:
         tiles = whole.permute(0, 2, 3, 1).unfold(1, side, step).unfold(2, side, step)  # (N, rows, columns, C, n·s, n·s)
         apart = (self._side, self.stride)
         blocks = torch.unflatten(torch.unflatten(tiles, 5, apart), 4, apart)
-        positions = blocks.permute(4, 6, 0, 1, 2, 5, 7, 3).reshape(self._side**2, -1)
-        transformed = _matrices(self.taps, self.tile, x.dtype).inputs @ positions
+        positions = _scratch.copied("positions", blocks.permute(4, 6, 0, 1, 2, 5, 7, 3)).view(self._side**2, -1)
+        transformed = _product("tiles", self._matrices(x).inputs, positions)
         return transformed.view(self._side**2, -1, self.stride**2 * x.shape[1])
 
     def _folded(self, grad: Tensor, x: Tensor) -> Tensor:
@@ -106,9 +116,10 @@ class Winograd:
         num, channels, height, width = x.shape
         rows, columns = self._num_tiles(x)
         n, s, more = self._side, self.stride, self.taps - 1
-        apart = _matrices(self.taps, self.tile, x.dtype).inputs.T @ grad.reshape(n * n, -1)
+        apart = _product("positions", self._matrices(x).inputs.T, grad.reshape(n * n, -1))
         tiles = apart.view(n, n, num, rows, columns, s, s, channels).permute(2, 3, 0, 5, 4, 1, 6, 7)
-        out = grad.new_zeros(num, rows + 1, self.tile, s, columns + 1, self.tile, s, channels)
+        size = (num, rows + 1, self.tile, s, columns + 1, self.tile, s, channels)
+        out = _scratch.take("pixels", size, grad.dtype).zero_()
         out[:, :-1, :, :, :-1] = tiles[:, :, : self.tile, :, :, : self.tile]
         out[:, 1:, :more, :, :-1] += tiles[:, :, self.tile :, :, :, : self.tile]
         out[:, :-1, :, :, 1:, :more] += tiles[:, :, : self.tile, :, :, self.tile :]
@@ -119,25 +130,27 @@ class Winograd:
     def _kernels(self, weight: Tensor) -> Tensor:
         """`weight` transformed: (n², O, stride²·C)."""
         apart = (self.taps, self.stride)
-        parts = torch.unflatten(torch.unflatten(weight, 3, apart), 2, apart)
-        each = parts.permute(2, 4, 0, 3, 5, 1).reshape(self.taps**2, -1)
-        return (_matrices(self.taps, self.tile, weight.dtype).kernels @ each).view(self._side**2, len(weight), -1)
+        parts = torch.unflatten(torch.unflatten(weight, 3, apart), 2, apart)  # (O, C, taps, stride, taps, stride)
+        each = _scratch.copied("weight", parts.permute(2, 4, 0, 3, 5, 1)).view(self.taps**2, -1)
+        return _product("kernels", self._matrices(weight).kernels, each).view(self._side**2, len(weight), -1)
 
     def _weight(self, grad: Tensor, weight: Tensor) -> Tensor:
         """The adjoint of `_kernels`."""
         num_outputs, channels = weight.shape[:2]
-        apart = _matrices(self.taps, self.tile, weight.dtype).kernels.T @ grad.reshape(self._side**2, -1)
+        apart = _product("weight", self._matrices(weight).kernels.T, grad.view(self._side**2, -1))
         parts = apart.view(self.taps, self.taps, num_outputs, self.stride, self.stride, channels)
-        return parts.permute(2, 5, 0, 3, 1, 4).reshape(weight.shape)
+        out = weight.new_empty(num_outputs, self.taps, self.stride, self.taps, self.stride, channels)
+        by_pixel = out.copy_(parts.permute(2, 0, 3, 1, 4, 5)).view(num_outputs, *weight.shape[2:], channels)
+        return by_pixel.permute(0, 3, 1, 2)  # (O, C, k, k) in channels-last order
 
     def _outputs(self, products: Tensor, x: Tensor) -> Tensor:
         """The result for `x`, (N, O, h, w), from the products of all positions (n², N·tiles, O)."""
         rows, columns = self._num_tiles(x)
         height, width = self._size(x)
-        apart = _matrices(self.taps, self.tile, x.dtype).outputs @ products.reshape(self._side**2, -1)
+        apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
         tiles = apart.view(self.tile, self.tile, len(x), rows, columns, -1).permute(2, 3, 0, 4, 1, 5)
-        pixels = tiles.reshape(len(x), rows * self.tile, columns * self.tile, -1)[:, :height, :width]
-        return pixels.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        whole = torch.empty(tiles.shape, dtype=x.dtype).copy_(tiles).view(len(x), rows * self.tile, -1, tiles.shape[-1])
+        return whole[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
     def _products(self, grad: Tensor, x: Tensor) -> Tensor:
         """The adjoint of `_outputs`."""
@@ -145,9 +158,26 @@ class Winograd:
         missing = rows * self.tile - grad.shape[2], columns * self.tile - grad.shape[3]
         whole = pad(grad, (0, missing[1], 0, missing[0])) if any(missing) else grad
         tiles = whole.permute(0, 2, 3, 1).reshape(len(x), rows, self.tile, columns, self.tile, -1)
-        apart = tiles.permute(2, 4, 0, 1, 3, 5).reshape(self.tile**2, -1)
-        transformed = _matrices(self.taps, self.tile, grad.dtype).outputs.T @ apart
+        apart = _scratch.copied("pixels", tiles.permute(2, 4, 0, 1, 3, 5)).view(self.tile**2, -1)
+        transformed = _product("products", self._matrices(grad).outputs.T, apart)
         return transformed.view(self._side**2, -1, grad.shape[1])
+
+
+def _added_rows(total: Tensor | None, rows: Tensor, start: int, like: Tensor) -> Tensor:
+    """`total`, with the shape of `like`, plus `rows` from row `start` on. Nothing yet where `total` is None."""
+    if total is None:
+        if rows.shape == like.shape:
+            return torch.empty_like(like, memory_format=torch.channels_last).copy_(rows)
+        total = torch.zeros_like(like, memory_format=torch.channels_last)
+    total[:, :, start : start + rows.shape[2]] += rows
+    return total
+
+
+def _product(name: str, left: Tensor, right: Tensor) -> Tensor:
+    """left @ right, in the scratch buffer `name`."""
+    size = (*left.shape[:-1], right.shape[-1])
+    product = torch.mm if left.dim() == 2 else torch.bmm
+    return product(left, right, out=_scratch.take(name, size, left.dtype))
 
 
 @dataclass(frozen=True)

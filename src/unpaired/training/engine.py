@@ -12,8 +12,8 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from unpaired.errors import Problem, UserError
+from unpaired.layers.convolution import arranged
 from unpaired.layers.share import Share
-from unpaired.training.memory import give_back_large_blocks
 from unpaired.training.processes import ALONE, Processes
 
 
@@ -35,8 +35,6 @@ class Engine:
         self.device: torch.device = _joined_device(on_cpu, processes)
         self.rank, self.world_size, self.is_main = processes.rank, processes.world_size, processes.is_main
         self.precision = self._choose(precision)
-        if self.device.type == "cpu":
-            give_back_large_blocks()
 
     def _choose(self, precision: str) -> str:
         if precision != "auto":
@@ -48,7 +46,7 @@ class Engine:
 
         Its buffers are those of the main process at the start of each pass.
         """
-        module.to(self.device)
+        arranged(module, self.device)
         if self.world_size == 1:
             return module
         # of 1×1 kernels: both strides mean the same, and copying that little costs nothing

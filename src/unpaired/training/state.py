@@ -177,5 +177,8 @@ def _load_moments(optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapp
     for name, parameter in network.named_parameters():
         if f"{_MOMENTS[0]}.{name}" not in tensors:
             continue
-        moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device, copy=True) for moment in _MOMENTS}
+        moments = {  # in the order of memory of their parameter: the fused update does not look at it
+            moment: torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"{moment}.{name}"])
+            for moment in _MOMENTS
+        }
         optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}

@@ -5,17 +5,18 @@ A style code is (N, style_dim); a content code is (N, dim·2^num_downsamples, H 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from unpaired.layers.convs import ConvBlock, make_activation, make_conv
 from unpaired.layers.pending import Pending
 from unpaired.layers.resblocks import AdaINResBlock, ResBlock
-from unpaired.models.base import DOMAINS, Domain, Outputs
+from unpaired.models.base import Domain, Outputs
 from unpaired.models.munit.config import (
     NUM_STYLE_DOWNSAMPLES,
     DiscriminatorConfig,
@@ -108,6 +109,7 @@ class AutoEncoder(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.mixes_samples = config.upsample_norm == "batch"
         self.content_encoder = ContentEncoder(config)
         self.style_encoder = StyleEncoder(config)
         self.decoder = Decoder(config)
@@ -127,6 +129,13 @@ class AutoEncoder(nn.Module):
         """The picture with this content and this style: (N, 3, H, W) in [-1, 1]."""
         out: Tensor = self.decoder(content, self.mlp(style))
         return out
+
+    def decode_all(self, *codes: tuple[Tensor, Tensor]) -> Iterator[Tensor]:
+        """The picture of each pair of a content and a style code. In one pass, where samples do not mix."""
+        if self.mixes_samples:
+            return (self.decode(content, style) for content, style in codes)
+        contents, styles = (torch.cat(each) for each in zip(*codes, strict=True))
+        return iter(torch.split(self.decode(contents, styles), [len(content) for content, _ in codes]))
 
 
 @dataclass(frozen=True)
@@ -186,8 +195,10 @@ class MunitGenerators(nn.Module):
         """
         content_a, style_a = self.a.encode(x_a)
         content_b, style_b = self.b.encode(x_b)
-        x_ba = self.a.decode(content_b, prior_style_a)
-        x_ab = self.b.decode(content_a, prior_style_b)
+        again_a = [(content_b, more_styles[0])] if more_styles else []
+        again_b = [(content_a, more_styles[1])] if more_styles else []
+        x_aa, x_ba, *x_ba_again = self.a.decode_all((content_a, style_a), (content_b, prior_style_a), *again_a)
+        x_bb, x_ab, *x_ab_again = self.b.decode_all((content_b, style_b), (content_a, prior_style_b), *again_b)
         content_b_recon, style_a_recon = self.a.encode(x_ba)
         content_a_recon, style_b_recon = self.b.encode(x_ab)
         return MunitOutputs(
@@ -199,8 +210,8 @@ class MunitGenerators(nn.Module):
             style_b=style_b,
             prior_style_a=prior_style_a,
             prior_style_b=prior_style_b,
-            x_aa=self.a.decode(content_a, style_a),
-            x_bb=self.b.decode(content_b, style_b),
+            x_aa=x_aa,
+            x_bb=x_bb,
             content_a_recon=content_a_recon,
             content_b_recon=content_b_recon,
             style_a_recon=style_a_recon,
@@ -209,8 +220,8 @@ class MunitGenerators(nn.Module):
             x_bab=self.b.decode(content_b_recon, style_b) if with_cycle else None,
             prior_style_a_again=more_styles[0] if more_styles else None,
             prior_style_b_again=more_styles[1] if more_styles else None,
-            x_ab_again=self.b.decode(content_a, more_styles[1]) if more_styles else None,
-            x_ba_again=self.a.decode(content_b, more_styles[0]) if more_styles else None,
+            x_ab_again=x_ab_again[0] if more_styles else None,
+            x_ba_again=x_ba_again[0] if more_styles else None,
         )
 
     def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
@@ -283,10 +294,18 @@ class MunitDiscriminators(nn.Module):
 
     def __init__(self, config: MunitConfig) -> None:
         super().__init__()
+        self.mixes_samples = config.discriminator.norm == "batch"
         self.a = MultiScaleDiscriminator(config.discriminator)
         self.b = MultiScaleDiscriminator(config.discriminator)
 
     def forward(self, pictures: Mapping[Domain, Sequence[Tensor]]) -> dict[Domain, list[list[Tensor]]]:
         """For each domain the scores, as `MultiScaleDiscriminator` gives them, of each of its batches of pictures."""
-        nets = {"a": self.a, "b": self.b}
-        return {domain: [nets[domain](x) for x in pictures[domain]] for domain in DOMAINS}
+        return {"a": self._scores(self.a, pictures["a"]), "b": self._scores(self.b, pictures["b"])}
+
+    def _scores(self, network: MultiScaleDiscriminator, batches: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Those of each batch. In one pass, where samples do not mix."""
+        if self.mixes_samples:
+            return [network(x) for x in batches]
+        counts = [len(x) for x in batches]
+        by_scale = [torch.split(scores, counts) for scores in network(torch.cat(list(batches)))]
+        return [list(scores) for scores in zip(*by_scale, strict=True)]
