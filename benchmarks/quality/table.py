@@ -26,7 +26,7 @@ KEPT = ("name", "label", "value", "low", "high", "recipe")
 
 
 def rows(results: Path) -> Iterator[dict[str, Any]]:
-    """What is known of each report below `results`: training, weights, how it was made, measurements by name."""
+    """What is known of each thing that was measured below `results`: how it was made, and its measurements by name."""
     for path in sorted(results.glob("*/measured-*/metrics.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         time_file = path.parent.parent / TIME_FILE
@@ -35,6 +35,7 @@ def rows(results: Path) -> Iterator[dict[str, Any]]:
             yield {
                 "training": path.parent.parent.name,
                 "weights": path.parent.name.removeprefix("measured-"),
+                "model": result["name"],
                 "made": made,
                 "styles": result["num_styles"],
                 "measurements": {m["name"]: {key: m[key] for key in KEPT} for m in result["measurements"]},
@@ -63,7 +64,8 @@ def table(results: Path) -> str:
         made = row["made"]
         cells = [cell(row["measurements"].get(column)) for column in COLUMNS]
         cells += [minutes(made) if made else "", made.get("code", "")]
-        lines.append(f"| {row['training']}, {row['weights']} | {' | '.join(cells)} |")
+        name = row["training"] if row["model"] == row["training"] else f"{row['training']} ({row['model']})"
+        lines.append(f"| {name}, {row['weights']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
