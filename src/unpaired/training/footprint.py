@@ -1,36 +1,50 @@
-"""What one training step needs, counted without computing it: bytes that autograd keeps, and arithmetic."""
+"""What a training step needs, counted while it runs: memory of its tensors, and arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+from torch.utils.flop_counter import flop_registry
 
 from unpaired.data.faces import FaceBoxes
-from unpaired.layers.share import Share
 from unpaired.losses.config import LossesConfig
 from unpaired.models import MODELS, ModelConfig
 from unpaired.models.base import AnyMethod, Batch
 from unpaired.training.extra_losses import ExtraLosses
 from unpaired.training.face_loss import Faces
+from unpaired.training.state import TrainState
+from unpaired.training.step import train_step
 
 Size = tuple[int, int]
-Autocast = Callable[[], AbstractContextManager[None]]
-
-
-BACKWARD_COST = 2  # of a forward pass: one for the gradients of what comes in, one for those of the weights
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """`kept_bytes`: the most that autograd keeps at a time, without weights. `flops`: of all passes of the step."""
+    """`num_bytes`: the most that tensors made in the step take at a time, gradients among them.
 
-    kept_bytes: int
+    `flops`: the multiplications and additions of all convolutions and matrix products, as they are computed.
+    """
+
+    num_bytes: int
     flops: int
+
+
+def count_step(state: TrainState, batch: Batch) -> StepCost:
+    """The cost of one update of `state` on `batch`, which it makes: every operation is looked at while it runs.
+
+    So nothing has to be known of how a network is computed, nor of what it keeps for its backward pass. What an
+    operation allocates and frees within itself is not seen.
+    """
+    with _Watch() as watch:
+        train_step(state, batch, whole_faces(batch))
+    return StepCost(watch.most_bytes, watch.flops)
 
 
 def method_without_content(model: ModelConfig) -> AnyMethod:
@@ -55,70 +69,50 @@ def whole_faces(batch: Batch) -> Faces:
     return Faces(*(_whole(x) for x in (batch.x_a, batch.x_b)))
 
 
-def count_step(
-    method: AnyMethod, batch: Batch, step: int, extra_losses: ExtraLosses, autocast: Autocast = nullcontext
-) -> StepCost:
-    """The cost of the update of `method` on `batch` after `step` updates. On the meta device nothing is computed.
-
-    The generators' pass is kept until the end of the step. The discriminators' update and the generators' losses come
-    one after the other, so only the larger of the two counts. Only forward passes run here: the arithmetic of the
-    backward passes follows from theirs.
-    """
-    share = Share(torch.Generator().manual_seed(0))
-    generate, judge, fool = _Pass(), _Pass(), _Pass()
-    method.discriminators.requires_grad_(True)
-    with autocast(), generate.watched():
-        outputs = method.generate(method.generators, batch, share, step)
-    with autocast(), judge.watched():
-        method.discriminator_terms(method.discriminators, outputs.detached(), batch, share, step)
-    method.discriminators.requires_grad_(False)
-    with autocast(), fool.watched():
-        method.generator_terms(method.discriminators, outputs, batch, share, step)
-        extra_losses.terms(outputs, batch, whole_faces(batch), share, step)
-    own = _storages(method.generators, method.discriminators, *extra_losses.networks)
-    known = own | generate.storages.keys()
-    return StepCost(
-        kept_bytes=generate.num_bytes(own) + max(judge.num_bytes(known), fool.num_bytes(known)),
-        flops=(1 + BACKWARD_COST) * (generate.flops + judge.flops) + BACKWARD_COST * fool.flops,
-    )
-
-
-class _Pass:
-    """One pass of a step: its arithmetic, and the storages that autograd keeps of it."""
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every operation in its block: how much memory the tensors take that they make, and their arithmetic."""
 
     def __init__(self) -> None:
-        self.storages: dict[int, torch.UntypedStorage] = {}  # held, so that no address is used twice
-        self._counter = FlopCounterMode(display=False)
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most_bytes = 0
+        self.flops = 0
+        self._bytes = 0
+        self._alive: dict[int, weakref.finalize[..., Any]] = {}  # storages, which several tensors may share
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """The context in which the pass runs."""
-        with self._counter, torch.autograd.graph.saved_tensors_hooks(self._note, lambda tensor: tensor):
-            yield
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        known = {_key(tensor) for tensor in tree_iter((args, kwargs)) if isinstance(tensor, Tensor)}
+        result = func(*args, **kwargs)
+        count: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **kwargs, out_val=result)
+        for tensor in tree_iter(result):
+            if isinstance(tensor, Tensor) and _key(tensor) not in known:
+                self._note(tensor.untyped_storage())
+        self.most_bytes = max(self.most_bytes, self._bytes)
+        return result
 
-    @property
-    def flops(self) -> int:
-        """The multiplications and additions of the forward pass."""
-        return int(self._counter.get_total_flops())
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        key, num_bytes = storage._cdata, storage.nbytes()
+        if key not in self._alive:
+            self._bytes += num_bytes
+            self._alive[key] = weakref.finalize(storage, self._forget, key, num_bytes)
 
-    def num_bytes(self, known: Container[int]) -> int:
-        """The size of all noted storages that are not `known`. Two tensors may share one."""
-        return sum(storage.nbytes() for key, storage in self.storages.items() if key not in known)
-
-    def _note(self, tensor: Tensor) -> Tensor:
-        self.storages[_key(tensor)] = tensor.untyped_storage()
-        return tensor
+    def _forget(self, key: int, num_bytes: int) -> None:
+        self._bytes -= num_bytes
+        del self._alive[key]
 
 
 def _whole(x: Tensor) -> FaceBoxes:
     height, width = x.shape[2:]
     box = torch.tensor([0.0, 0.0, width, height], device=x.device)
     return FaceBoxes(box.expand(len(x), 4), torch.ones(len(x), dtype=torch.bool, device=x.device))
-
-
-def _storages(*networks: nn.Module) -> set[int]:
-    """The storages of all weights and buffers of `networks`."""
-    return {_key(tensor) for network in networks for tensor in (*network.parameters(), *network.buffers())}
 
 
 def _key(tensor: Tensor) -> int:

@@ -1,7 +1,8 @@
 """What a run will need, before it starts: memory, time and disk. Estimates, and they say so.
 
-Memory: weights, gradients and Adam's moments are known; what autograd keeps is counted on the meta device; a share for
-working space comes from comparing with real runs (benchmarks/plan). Time: a few real steps, scaled by arithmetic.
+Memory: weights, Adam's moments and the average are known; what a step takes besides, and what the process takes
+besides its tensors, is measured in some small steps, and grows with the pixels. So is time (`training.trial`).
+How right this is: benchmarks/plan.
 """
 
 from __future__ import annotations
@@ -19,19 +20,13 @@ from unpaired.data.folders import PictureFolders
 from unpaired.domain_names import domain_names
 from unpaired.models.base import AnyMethod
 from unpaired.training.engine import Engine
-from unpaired.training.footprint import (
-    StepCost,
-    batch_without_content,
-    count_step,
-    extra_losses_without_content,
-    method_without_content,
-)
-from unpaired.training.memory import MIB, capacity_mib, resident_peak_bytes
+from unpaired.training.footprint import batch_without_content, extra_losses_without_content, method_without_content
+from unpaired.training.memory import MIB, capacity_mib
 from unpaired.training.progress import duration
-from unpaired.training.trial import try_steps
+from unpaired.training.selfcheck import MIN_STEPS
+from unpaired.training.trial import Trial, try_steps
 
-WORKING_SHARE = 0.12  # of all tensors of a step: temporary tensors, workspaces of convolutions, fragmentation
-CPU_LIBRARIES_BYTES = 190 * MIB  # what the first step on a CPU loads and never gives back
+WORKING_SHARE = 0.1  # of the tensors of a step beyond those measured: workspaces of convolutions, fragmentation
 CUDA_LIBRARIES_BYTES = 500 * MIB  # the CUDA context; PyTorch does not count it
 GRID_BYTES_PER_PIXEL = 2.0  # of sample grids as PNG, by the pixels of the pictures before they are enlarged
 WIDTH = 110  # columns of the description
@@ -40,7 +35,11 @@ WARN_SHARE = 0.9  # of the device's memory
 
 @dataclass(frozen=True)
 class Plan:
-    """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes."""
+    """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes.
+
+    When not even a small step fits into the device's memory, `memory` holds only what is known without one, and
+    `flops_per_step` and `seconds_per_step` are None.
+    """
 
     config: RunConfig
     run_folder: Path
@@ -50,7 +49,7 @@ class Plan:
     parameters: Mapping[str, int]
     memory: Mapping[str, int]
     capacity: int
-    flops_per_step: int
+    flops_per_step: int | None
     seconds_per_step: float | None
     checkpoint_bytes: int
     grid_bytes: int
@@ -75,14 +74,12 @@ class Plan:
 
 def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engine: Engine) -> Plan:
     """The plan for training `config` on `folders` into `run_folder`; writes nothing, takes some seconds."""
-    at_rest = resident_peak_bytes() if engine.device.type == "cpu" else 0
     method = method_without_content(config.model)
-    step, cost = dearest_step(config)
-    trial = try_steps(config, engine, cost.flops, step)
-    tensors = tensor_bytes(config, method)
+    kept = tensor_bytes(config, method)
     pretrained = {"pretrained networks": network_bytes(*extra_losses_without_content(config.losses).networks)}
-    memory = tensors | pretrained | {"activations": trial.kept.bytes_for(cost.kept_bytes)}
-    memory["working space"] = round(WORKING_SHARE * sum(memory.values()))
+    trial = try_steps(config, engine)
+    num_pixels = config.batch_size * config.data.size[0] * config.data.size[1]
+    known = kept | pretrained
     return Plan(
         config=config,
         run_folder=run_folder,
@@ -90,11 +87,11 @@ def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engi
         precision=engine.precision,
         num_pictures=(len(folders.a), len(folders.b)),
         parameters=count_parameters(method),
-        memory=memory | _outside_of_steps(config, folders, engine.device, at_rest),
+        memory=known | _copies(config, kept) | _of_steps(trial, num_pixels, known, engine.device),
         capacity=round(capacity_mib(engine.device) * MIB),
-        flops_per_step=cost.flops,
-        seconds_per_step=trial.seconds,
-        checkpoint_bytes=sum(tensors.values()) - tensors["gradients"],
+        flops_per_step=trial.flops(num_pixels) if trial.measured else None,
+        seconds_per_step=trial.seconds(num_pixels) if trial.measured else None,
+        checkpoint_bytes=sum(kept.values()),
         grid_bytes=grid_bytes(config, method, min(len(folders.a), len(folders.b))),
     )
 
@@ -105,27 +102,14 @@ def count_parameters(method: AnyMethod) -> dict[str, int]:
     return {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
 
 
-def dearest_step(config: RunConfig) -> tuple[int, StepCost]:
-    """The first or the last step, whichever keeps more memory, with its cost: schedules may switch terms on or off."""
-    costs = {}
-    extra_losses = extra_losses_without_content(config.losses)
-    for step in (0, config.steps - 1):
-        batch = batch_without_content(config.batch_size, config.data.size)
-        costs[step] = count_step(method_without_content(config.model), batch, step, extra_losses)
-    step = max(costs, key=lambda step: costs[step].kept_bytes)
-    return step, costs[step]
-
-
 def tensor_bytes(config: RunConfig, method: AnyMethod) -> dict[str, int]:
-    """The bytes of what stays from step to step."""
+    """The bytes of what stays from step to step, and is in a checkpoint."""
     networks = (method.generators, method.discriminators)
-    parameters = [sum(p.numel() * p.element_size() for p in network.parameters()) for network in networks]
-    weights, average = network_bytes(*networks), network_bytes(method.generators)
+    parameters = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
     return {
-        "weights": weights,
-        "gradients": max(parameters),  # those of one update are freed before the other
-        "Adam's moments": 2 * sum(parameters),
-        "average of the generators": average if config.ema_decay > 0 else 0,
+        "weights": network_bytes(*networks),
+        "Adam's moments": 2 * parameters,
+        "average of the generators": network_bytes(method.generators) if config.ema_decay > 0 else 0,
     }
 
 
@@ -169,11 +153,12 @@ def _row(name: str, text: str) -> str:
 
 def _describe_memory(plan: Plan) -> str:
     parts = ", ".join(f"{name} {_size(size)}" for name, size in plan.memory.items() if size >= MIB)
-    return f"about {_size(plan.total_memory)} on {plan.device.type} in {plan.precision}: {parts}"
+    about = "about" if plan.seconds_per_step is not None else "more than"
+    return f"{about} {_size(plan.total_memory)} on {plan.device.type} in {plan.precision}: {parts}"
 
 
 def _describe_time(plan: Plan) -> str:
-    if plan.seconds_per_step is None:
+    if plan.seconds_per_step is None or plan.flops_per_step is None:
         return "unknown: not even a small step fits into this device's memory"
     seconds = plan.seconds_per_step
     gflop = plan.flops_per_step / 1e9
@@ -200,17 +185,24 @@ def _warnings(plan: Plan) -> list[str]:
     ]
 
 
-def _outside_of_steps(config: RunConfig, folders: PictureFolders, device: torch.device, at_rest: int) -> dict[str, int]:
-    """Memory that the process takes beside its tensors, on a CPU where all comes from one store."""
-    if device.type == "cuda":
-        return {"CUDA itself": CUDA_LIBRARIES_BYTES}
-    if device.type != "cpu":
+def _copies(config: RunConfig, kept: Mapping[str, int]) -> dict[str, int]:
+    """What the self-check keeps while it makes steps: the state before them, which has no moments yet."""
+    is_checked = config.self_check and config.steps >= MIN_STEPS
+    return {"the self-check's copy": kept["weights"] + kept["average of the generators"] if is_checked else 0}
+
+
+def _of_steps(trial: Trial, num_pixels: int, kept: Mapping[str, int], device: torch.device) -> dict[str, int]:
+    """What the tensors of a step take, and the process besides tensors (on a CPU, where all comes from one store)."""
+    if not trial.measured:
         return {}
-    height, width = config.data.size
-    margin = config.data.margin
-    pictures = (len(folders.a) + len(folders.b)) * 3 * (height + margin) * (width + margin)
-    kept = pictures if pictures <= config.data.cache_mib * MIB else 0
-    return {"decoded pictures": kept, "Python and PyTorch": at_rest + CPU_LIBRARIES_BYTES}
+    measured, needed = trial.largest.cost.num_bytes, trial.num_bytes(num_pixels)
+    found = {"activations and gradients": needed + round(WORKING_SHARE * max(0, needed - measured))}
+    if device.type == "cuda":
+        return found | {"CUDA itself": CUDA_LIBRARIES_BYTES}
+    if device.type != "cpu":
+        return found
+    besides = trial.largest.process_bytes - measured - sum(kept.values())
+    return found | {"Python, PyTorch and pictures": max(0, besides)}
 
 
 def _times(seen: int, num_pictures: int) -> str:

@@ -1,10 +1,14 @@
-"""How long a step takes, measured: real steps of the real networks on pictures small enough to be quick."""
+"""What a step of a run takes, found by real steps of its networks on pictures small enough to be quick.
+
+Time, arithmetic and memory of a step are a fixed part (such as moving the weights) and a part that grows with the
+pixels of a batch. So two sizes tell all others, whatever the networks compute and keep, and in any precision.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,68 +16,79 @@ import torch
 from unpaired.config import RunConfig
 from unpaired.models.base import Batch
 from unpaired.training.engine import Engine
-from unpaired.training.footprint import (
-    Size,
-    StepCost,
-    batch_without_content,
-    count_step,
-    extra_losses_without_content,
-    method_without_content,
-    whole_faces,
-)
+from unpaired.training.footprint import Size, StepCost, count_step, whole_faces
+from unpaired.training.memory import resident_peak_bytes
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
-BUDGET_SECONDS = 5.0
-BUDGET_FOR_TWO_SECONDS = 20.0  # one size alone cannot tell what every step costs from what grows with the size
-LONG_SECONDS = 1.0  # after a step as long as this, two steps are enough
+BUDGET_SECONDS = 15.0
+BUDGET_FOR_TWO_SECONDS = 60.0  # one size alone cannot tell what every step costs from what grows with the size
+STEPS_A_SIZE = 3  # one that is counted, which also warms up, and two that are timed
+LONG_SECONDS = 1.0  # of a step as long as this, one is timed
 ROUND_TO_PX = 32
 FRACTIONS = (8, 4, 2)  # of the side of the run's pictures
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured step: its arithmetic and its time."""
+    """A step on batches of `num_pixels` pixels of each domain: its time and cost, and this process' peak after it."""
 
-    flops: int
+    num_pixels: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Autograd keeps `fixed_bytes` + `ratio` × what it keeps in float32.
-
-    Reduced precision is not simply half: norms and losses stay in float32, and casts keep copies, also of the weights.
-    """
-
-    ratio: float = 1.0
-    fixed_bytes: int = 0
-
-    def bytes_for(self, float32_bytes: int) -> int:
-        """The bytes that are kept where float32 keeps `float32_bytes`."""
-        return round(self.fixed_bytes + self.ratio * float32_bytes)
+    cost: StepCost
+    process_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`seconds`: what a step of the run takes by the measurements, or None when not even a small one could be made.
+    """What was measured, small batches first; nothing when not even a small step could be made."""
 
-    `kept`: what autograd keeps in the run's precision, by what it keeps in float32.
-    """
+    measured: Sequence[Measured]
 
-    seconds: float | None
-    kept: Kept
+    def seconds(self, num_pixels: int) -> float:
+        """The time of a step on batches of `num_pixels`."""
+        return self._on_the_line(num_pixels, lambda item: item.seconds)
+
+    def num_bytes(self, num_pixels: int) -> int:
+        """The memory that tensors made in such a step take."""
+        return round(self._on_the_line(num_pixels, lambda item: item.cost.num_bytes))
+
+    def flops(self, num_pixels: int) -> int:
+        """The arithmetic of such a step."""
+        return round(self._on_the_line(num_pixels, lambda item: item.cost.flops))
+
+    @property
+    def largest(self) -> Measured:
+        """The step on the largest batch."""
+        return self.measured[-1]
+
+    def _on_the_line(self, num_pixels: int, value: Callable[[Measured], float]) -> float:
+        return extrapolated([(item.num_pixels, value(item)) for item in self.measured], num_pixels)
 
 
-def try_steps(config: RunConfig, engine: Engine, flops: int, step: int) -> Trial:
-    """Measure real steps until the time is up, and scale to the run's `flops` for the update after `step` updates."""
+def try_steps(config: RunConfig, engine: Engine) -> Trial:
+    """Measure real steps of `config` on ever larger batches until the time is up."""
     state = TrainState(config, engine)
     sizes = list(trial_sizes(config))
     measured: list[Measured] = []
     with contextlib.suppress(torch.OutOfMemoryError):  # what fits has been measured
-        measured.extend(_measurements(state, sizes, step))
-    kept = Kept() if engine.precision == "fp32" else _kept(state, sizes[0][1], step)
-    return Trial(extrapolated(measured, flops) if measured else None, kept)
+        state.step = dearest_step(state, sizes[0][1])
+        measured.extend(_measurements(state, sizes))
+    return Trial(measured)
+
+
+def dearest_step(state: TrainState, size: Size) -> int:
+    """0, or the number of the last step if that computes more: schedules may switch terms on or off.
+
+    Makes some steps of `state` on pictures of `size`.
+    """
+    batch = _noise(1, size, state.engine.device)
+    train_step(state, batch, whole_faces(batch))  # Adam's moments are made in the first of all steps
+    flops = {}
+    for step in (0, state.config.steps - 1):
+        state.step = step
+        flops[step] = count_step(state, batch).flops
+    return max(flops, key=lambda step: flops[step])
 
 
 def trial_sizes(config: RunConfig) -> Iterator[tuple[int, Size]]:
@@ -90,66 +105,49 @@ def trial_sizes(config: RunConfig) -> Iterator[tuple[int, Size]]:
         yield config.batch_size, config.data.size
 
 
-def extrapolated(measured: Sequence[Measured], flops: int) -> float:
-    """The seconds for `flops`: on the line through the last two measurements, or in proportion to the last.
-
-    The line allows for what every step costs whatever the size, such as moving the weights.
-    """
-    last = measured[-1]
-    if len(measured) > 1:
-        slope = (last.seconds - measured[-2].seconds) / (last.flops - measured[-2].flops)
-        at_zero = last.seconds - slope * last.flops
+def extrapolated(points: Sequence[tuple[int, float]], at: int) -> float:
+    """The value `at` a number on the line through the last two of `points`; in proportion to the last if that falls."""
+    last_at, last = points[-1]
+    if len(points) > 1:
+        slope = (last - points[-2][1]) / (last_at - points[-2][0])
+        at_zero = last - slope * last_at
         if slope > 0 and at_zero >= 0:
-            return at_zero + slope * flops
-    return last.seconds * flops / last.flops
+            return at_zero + slope * at
+    return last * at / last_at
 
 
-def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]], step: int) -> Iterator[Measured]:
-    """Steps on ever larger pictures of `sizes`, as many as there is time for, but one at least."""
+def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]]) -> Iterator[Measured]:
+    """Steps on ever larger batches of `sizes`, as many as there is time for, but one at least."""
     done: list[Measured] = []
     spent = 0.0
     for batch_size, size in sizes:
-        flops = _counted(state.config, batch_size, size, step).flops
+        num_pixels = batch_size * size[0] * size[1]
         budget = BUDGET_SECONDS if len(done) > 1 else BUDGET_FOR_TWO_SECONDS
-        if done and spent + 2 * extrapolated(done, flops) > budget:
+        if done and spent + STEPS_A_SIZE * Trial(done).seconds(num_pixels) > budget:
             return
         start = time.perf_counter()
-        done.append(Measured(flops, _seconds(state, _noise(batch_size, size, state.engine.device))))
+        batch = _noise(batch_size, size, state.engine.device)
+        cost = count_step(state, batch)
+        done.append(Measured(num_pixels, _seconds(state, batch), cost, resident_peak_bytes()))
         spent += time.perf_counter() - start
         yield done[-1]
 
 
 def _seconds(state: TrainState, batch: Batch) -> float:
-    """The time of a step: the shortest of one or two, after one that warms up."""
+    """The time of a step: the shorter of two, or that of one if it is long."""
+    step = state.step
     times: list[float] = []
-    while len(times) < 2 or (len(times) < 3 and times[-1] < LONG_SECONDS):
+    while not times or (len(times) < STEPS_A_SIZE - 1 and times[-1] < LONG_SECONDS):
+        state.step = step
         start = time.perf_counter()
         train_step(state, batch, whole_faces(batch))
         times.append(time.perf_counter() - start)
-    return min(times[1:])
-
-
-def _counted(config: RunConfig, batch_size: int, size: Size, step: int) -> StepCost:
-    """The cost of a step of `config` with pictures of `size`, in float32."""
-    extra_losses = extra_losses_without_content(config.losses)
-    return count_step(method_without_content(config.model), batch_without_content(batch_size, size), step, extra_losses)
+    return min(times)
 
 
 def _noise(batch_size: int, size: Size, device: torch.device) -> Batch:
     rng = torch.Generator().manual_seed(0)
     return Batch(*(torch.rand(batch_size, 3, *size, generator=rng) * 2 - 1 for _ in "ab")).to(device)
-
-
-def _kept(state: TrainState, size: Size, step: int) -> Kept:
-    """What autograd keeps in the run's precision: on the line through small steps with one picture and with two."""
-    engine = state.engine
-    one, two = (
-        count_step(state.method, _noise(num, size, engine.device), step, state.extra_losses, engine.autocast).kept_bytes
-        for num in (1, 2)
-    )
-    one_float32, two_float32 = (_counted(state.config, num, size, step).kept_bytes for num in (1, 2))
-    ratio = (two - one) / (two_float32 - one_float32)
-    return Kept(ratio, max(0, round(one - ratio * one_float32)))
 
 
 def _rounded(side: float) -> int:

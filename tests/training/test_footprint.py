@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from unpaired.losses.config import FaceConfig, LossesConfig
+from unpaired.models.base import Batch
+from unpaired.models.munit.config import WeightsConfig
+from unpaired.training.engine import Engine
+from unpaired.training.footprint import StepCost, count_step, whole_faces
+from unpaired.training.footprint import _Watch as Watch
+from unpaired.training.state import TrainState
+from unpaired.training.step import train_step
+
+MIB = 2**20
+
+
+def noise(batch_size=2, size=(32, 32)):
+    rng = torch.Generator().manual_seed(0)
+    return Batch(*(torch.rand(batch_size, 3, *size, generator=rng) * 2 - 1 for _ in "ab"))
+
+
+def started(config):
+    """A state after its first step, in which Adam makes its moments."""
+    state = TrainState(config, Engine("cpu", config.precision))
+    train_step(state, noise(), whole_faces(noise()))
+    return state
+
+
+class TestWatch:
+    def test_the_most_that_is_alive_at_a_time(self):
+        with Watch() as watch:
+            first = torch.empty(MIB, dtype=torch.uint8)
+            second = torch.empty(2 * MIB, dtype=torch.uint8)
+            del first
+            third = torch.empty(MIB, dtype=torch.uint8)
+            del second, third
+        assert watch.most_bytes == 3 * MIB
+
+    def test_views_and_what_was_there_before_count_nothing(self):
+        x = torch.zeros(MIB, dtype=torch.uint8)
+        with Watch() as watch:
+            x.view(2, -1)[0].add_(1)
+            x.reshape(4, -1).transpose(0, 1)
+        assert watch.most_bytes == 0
+
+    def test_what_autograd_keeps_stays_alive(self):
+        x = torch.rand(MIB // 4, requires_grad=True)
+        with Watch() as kept:
+            y = x.exp().exp().sum()
+        with Watch() as forgotten, torch.no_grad():
+            x.exp().exp().exp().sum()
+        assert kept.most_bytes >= 2 * MIB
+        assert forgotten.most_bytes < 2 * MIB + 100
+        y.backward()
+
+    def test_the_backward_pass_is_seen(self):
+        x = torch.rand(64, 64, requires_grad=True)
+        with Watch() as watch:
+            (x @ x).sum().backward()
+        assert watch.flops == 3 * 2 * 64**3
+
+
+def test_counting_is_a_step_like_any_other(changed):
+    config = changed()
+    counted, plain = started(config), started(config)
+    count_step(counted, noise())
+    train_step(plain, noise(), whole_faces(noise()))
+    assert counted.step == plain.step == 2
+    others = plain.tensors()
+    assert all(torch.equal(tensor, others[name]) for name, tensor in counted.tensors().items())
+
+
+def test_arithmetic_is_that_of_the_whole_step(changed):
+    state = started(changed())
+    with FlopCounterMode(display=False) as counter:
+        train_step(state, noise(), whole_faces(noise()))
+    assert count_step(state, noise()).flops == counter.get_total_flops()
+
+
+def test_memory_and_arithmetic_grow_with_the_pixels(changed):
+    state = started(changed())
+    two, four, eight = (count_step(state, noise(num)) for num in (2, 4, 8))
+    assert eight.num_bytes - four.num_bytes == pytest.approx(2 * (four.num_bytes - two.num_bytes), rel=0.1)
+    assert eight.flops > 1.8 * four.flops
+
+
+def test_gradients_are_counted(changed):
+    state = started(changed())
+    parameters = max(sum(4 * p.numel() for p in network.parameters()) for network in state.networks.values())
+    assert count_step(state, noise()).num_bytes > parameters
+
+
+def test_a_term_costs_memory_and_arithmetic(changed):
+    plain = changed()
+    with_cycle = changed(model=replace(plain.model, weights=WeightsConfig(cycle=10.0)))
+    without, with_it = (count_step(started(config), noise(8)) for config in (plain, with_cycle))
+    assert with_it.num_bytes > 1.1 * without.num_bytes
+    assert with_it.flops > 1.2 * without.flops
+
+
+def test_sixteen_bits_need_less_but_not_half(changed):
+    exact, rounded = (count_step(started(changed(precision=p)), noise(8)) for p in ("fp32", "bf16"))
+    assert 0.5 * exact.num_bytes < rounded.num_bytes < exact.num_bytes
+
+
+def test_losses_with_pretrained_networks_are_counted(changed):
+    plain: StepCost = count_step(started(changed()), noise())
+    faces = count_step(started(changed(losses=LossesConfig(face=FaceConfig()))), noise())
+    assert faces.flops > 4 * plain.flops  # FaceNet sees 160 px, whatever the pictures are
+    assert faces.num_bytes > plain.num_bytes

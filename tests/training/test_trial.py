@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unpaired import presets
+from unpaired.models.base import Batch
+from unpaired.models.munit.config import WeightsConfig
+from unpaired.training import trial
+from unpaired.training.engine import Engine
+from unpaired.training.footprint import StepCost
+from unpaired.training.state import TrainState
+from unpaired.training.trial import Measured, Trial, dearest_step, extrapolated, trial_sizes, try_steps
+
+
+def slow(seconds):
+    """Stands in for measuring the time of a step."""
+    return lambda *_: seconds
+
+
+@pytest.fixture
+def larger(changed):
+    """A run on pictures that allow for two smaller sizes."""
+    return changed(data=replace(changed().data, size=(128, 128)))
+
+
+def sizes_tried(config, monkeypatch, seconds):
+    tried: list[int] = []
+
+    def note(_: TrainState, batch: Batch) -> StepCost:
+        tried.append(batch.x_a.shape[0] * batch.x_a.shape[2] * batch.x_a.shape[3])
+        return StepCost(len(tried), len(tried))
+
+    monkeypatch.setattr(trial, "dearest_step", lambda *_: 0)
+    monkeypatch.setattr(trial, "count_step", note)
+    monkeypatch.setattr(trial, "_seconds", slow(seconds))
+    found = try_steps(config, Engine("cpu", "fp32"))
+    assert [item.num_pixels for item in found.measured] == tried
+    return tried
+
+
+def test_all_sizes_are_measured_when_steps_are_quick(larger, monkeypatch):
+    assert sizes_tried(larger, monkeypatch, 1e-6) == [32 * 32, 64 * 64, 128 * 128, 2 * 128 * 128]
+
+
+def test_one_size_at_least_is_measured(larger, monkeypatch):
+    assert sizes_tried(larger, monkeypatch, 1e6) == [32 * 32]
+
+
+def test_a_second_size_may_take_longer_than_a_third(larger, monkeypatch):
+    assert sizes_tried(larger, monkeypatch, 4.0) == [32 * 32, 64 * 64]
+
+
+def test_sizes_to_try_are_legal_and_end_with_the_runs_own():
+    config = replace(presets.munit(), batch_size=4, data=replace(presets.munit().data, size=(256, 384)))
+    sizes = list(trial_sizes(config))
+    assert sizes[-2:] == [(1, (256, 384)), (4, (256, 384))]
+    assert len(sizes) > 2
+    assert all(not config.model.problems(size) for _, size in sizes)
+
+
+def test_values_lie_on_the_line_through_the_last_two():
+    assert extrapolated([(100, 1.0)], 300) == pytest.approx(3.0)
+    assert extrapolated([(100, 1.0), (200, 1.5)], 400) == pytest.approx(2.5)
+    assert extrapolated([(1, 9.0), (100, 1.0), (200, 1.5)], 400) == pytest.approx(2.5)
+    assert extrapolated([(100, 2.0), (200, 1.0)], 400) == pytest.approx(2.0), "noise: in proportion"
+
+
+def test_a_trial_scales_time_memory_and_arithmetic():
+    found = Trial([Measured(100, 1.0, StepCost(1000, 10)), Measured(200, 1.5, StepCost(1900, 20))])
+    assert (found.seconds(400), found.num_bytes(400), found.flops(400)) == (2.5, 3700, 40)
+    assert found.largest.num_pixels == 200
+
+
+def test_what_is_scaled_is_what_the_larger_step_needs(larger):
+    found = try_steps(larger, Engine("cpu", "fp32"))
+    smaller = Trial(found.measured[:-1])
+    assert smaller.num_bytes(found.largest.num_pixels) == pytest.approx(found.largest.cost.num_bytes, rel=0.15)
+    assert smaller.flops(found.largest.num_pixels) == pytest.approx(found.largest.cost.flops, rel=0.15)
+
+
+def test_the_dearer_end_of_a_schedule_counts(changed):
+    for cycle, expected in ((((0, 10.0), (3, 0.0)), 0), (((3, 10.0),), 3)):
+        config = changed(steps=4, model=replace(changed().model, weights=WeightsConfig(cycle=cycle)))
+        assert dearest_step(TrainState(config, Engine("cpu", "fp32")), (32, 32)) == expected
+
+
+def test_nothing_is_measured_where_nothing_fits(changed, monkeypatch):
+    def out_of_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("for the test")
+
+    monkeypatch.setattr(trial, "train_step", out_of_memory)
+    assert try_steps(changed(), Engine("cpu", "fp32")).measured == []
