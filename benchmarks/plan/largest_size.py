@@ -22,11 +22,11 @@ from unpaired.training.footprint import count_step, method_without_content, whol
 from unpaired.training.plan import CUDA_LIBRARIES_BYTES, WORKING_SHARE, tensor_bytes
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
-from unpaired.training.trial import extrapolated
+from unpaired.training.trial import Measured, Trial
 
 MODELS = {"MUNIT": "munit", "U-GAT-IT light": "ugatit-light"}
 PRECISIONS = ("fp32", "bf16")
-COUNTED_SIDES = (64, 96)  # pixels; larger ones lie on the line through these
+COUNTED_SIDES = (96, 128)  # pixels; larger ones lie on the line through these
 STEP_PX = 32
 LARGEST_SIDE = 4096
 GIB = 2**30
@@ -35,18 +35,20 @@ GIB = 2**30
 def largest_sides(config: RunConfig, memories: Sequence[int]) -> list[int]:
     """The largest side in pixels, a multiple of `STEP_PX`, of square pictures that fit into each of `memories` GiB."""
     kept = sum(tensor_bytes(config, method_without_content(config.model)).values()) + CUDA_LIBRARIES_BYTES
-    points = counted(config)
-    sides = range(STEP_PX, LARGEST_SIDE + 1, STEP_PX)
-    needed = {side: kept + (1 + WORKING_SHARE) * extrapolated(points, side**2) for side in sides}
+    trial = counted(config)
+    sides = range(COUNTED_SIDES[-1], LARGEST_SIDE + 1, STEP_PX)
+    needed = {side: kept + (1 + WORKING_SHARE) * trial.num_bytes(side**2) for side in sides}
     return [max((side for side in sides if needed[side] <= memory * GIB), default=0) for memory in memories]
 
 
-def counted(config: RunConfig) -> list[tuple[int, float]]:
-    """Pixels and bytes of a step with one picture of each domain, for each of `COUNTED_SIDES`."""
+def counted(config: RunConfig) -> Trial:
+    """What steps with one picture of each domain take, for each of `COUNTED_SIDES`. Their time is not measured."""
     state = TrainState(config, Engine("cpu", config.precision))
     batches = [Batch(*(torch.rand(1, 3, side, side) * 2 - 1 for _ in "ab")) for side in COUNTED_SIDES]
     train_step(state, batches[0], whole_faces(batches[0]))  # Adam makes its moments
-    return [(side**2, count_step(state, batch).num_bytes) for side, batch in zip(COUNTED_SIDES, batches, strict=True)]
+    return Trial(
+        [Measured(side**2, 0.0, count_step(state, batch)) for side, batch in zip(COUNTED_SIDES, batches, strict=True)]
+    )
 
 
 def config_of(preset: str, precision: str, sets: Sequence[str]) -> RunConfig:

@@ -38,14 +38,14 @@ class TestWatch:
             del first
             third = torch.empty(MIB, dtype=torch.uint8)
             del second, third
-        assert watch.most_bytes == 3 * MIB
+        assert watch.phase_bytes == [3 * MIB]
 
     def test_views_and_what_was_there_before_count_nothing(self):
         x = torch.zeros(MIB, dtype=torch.uint8)
         with Watch() as watch:
             x.view(2, -1)[0].add_(1)
             x.reshape(4, -1).transpose(0, 1)
-        assert watch.most_bytes == 0
+        assert watch.phase_bytes == [0]
 
     def test_what_autograd_keeps_stays_alive(self):
         x = torch.rand(MIB // 4, requires_grad=True)
@@ -53,8 +53,8 @@ class TestWatch:
             y = x.exp().exp().sum()
         with Watch() as forgotten, torch.no_grad():
             x.exp().exp().exp().sum()
-        assert kept.most_bytes >= 2 * MIB
-        assert forgotten.most_bytes < 2 * MIB + 100
+        assert kept.phase_bytes[0] >= 2 * MIB
+        assert forgotten.phase_bytes[0] < 2 * MIB + 100
         y.backward()
 
     def test_the_backward_pass_is_seen(self):
@@ -62,6 +62,18 @@ class TestWatch:
         with Watch() as watch:
             (x @ x).sum().backward()
         assert watch.flops == 3 * 2 * 64**3
+        assert len(watch.phase_bytes) == 2
+
+    def test_phases_are_passes_forward_and_backward(self):
+        x = torch.rand(MIB // 4, requires_grad=True)
+        with Watch() as watch:
+            y = x.exp().exp().exp().sum()
+            y.backward()
+            x.grad = None
+            torch.empty(MIB, dtype=torch.uint8)
+        first, second, third = watch.phase_bytes
+        assert 3 * MIB <= first <= second
+        assert third < 2 * MIB
 
 
 def test_counting_is_a_step_like_any_other(changed):
@@ -92,6 +104,13 @@ def test_gradients_are_counted(changed):
     state = started(changed())
     parameters = max(sum(4 * p.numel() for p in network.parameters()) for network in state.networks.values())
     assert count_step(state, noise()).num_bytes > parameters
+
+
+def test_a_step_has_the_same_phases_at_every_size(changed):
+    state = started(changed())
+    one, many = (count_step(state, noise(num)) for num in (1, 8))
+    assert len(one.phase_bytes) == len(many.phase_bytes) > 3
+    assert many.num_bytes == max(many.phase_bytes)
 
 
 def test_a_term_costs_memory_and_arithmetic(changed):

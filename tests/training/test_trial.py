@@ -31,7 +31,7 @@ def sizes_tried(config, monkeypatch, seconds):
 
     def note(_: TrainState, batch: Batch) -> StepCost:
         tried.append(batch.x_a.shape[0] * batch.x_a.shape[2] * batch.x_a.shape[3])
-        return StepCost(len(tried), len(tried))
+        return StepCost((len(tried),), len(tried))
 
     monkeypatch.setattr(trial, "dearest_step", lambda *_: 0)
     monkeypatch.setattr(trial, "count_step", note)
@@ -69,9 +69,18 @@ def test_values_lie_on_the_line_through_the_last_two():
 
 
 def test_a_trial_scales_time_memory_and_arithmetic():
-    found = Trial([Measured(100, 1.0, StepCost(1000, 10)), Measured(200, 1.5, StepCost(1900, 20))])
+    found = Trial([Measured(100, 1.0, StepCost((1000,), 10)), Measured(200, 1.5, StepCost((1900,), 20))])
     assert (found.seconds(400), found.num_bytes(400), found.flops(400)) == (2.5, 3700, 40)
     assert found.largest.num_pixels == 200
+
+
+def test_the_phase_that_needs_most_at_the_size_of_the_run_counts():
+    backward = Trial([Measured(10, 1.0, StepCost((20, 500), 1)), Measured(20, 1.0, StepCost((40, 495), 1))])
+    assert [backward.num_bytes(num_pixels) for num_pixels in (20, 100, 1000)] == [495, 495, 2000]
+
+
+def test_one_size_alone_is_scaled_in_proportion():
+    assert Trial([Measured(100, 1.0, StepCost((1000,), 10))]).num_bytes(300) == 3000
 
 
 def test_what_is_scaled_is_what_the_larger_step_needs(larger):

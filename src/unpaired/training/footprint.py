@@ -27,13 +27,21 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class StepCost:
-    """`num_bytes`: the most that tensors made in the step take at a time, gradients among them.
+    """`phase_bytes`: the most that tensors made in the step take at a time, gradients among them, phase by phase.
+
+    Passes forward and backward take turns. Each phase has its own share of what grows with the pictures and what does
+    not, so which of them needs most depends on the size.
 
     `flops`: the multiplications and additions of all convolutions and matrix products, as they are computed.
     """
 
-    num_bytes: int
+    phase_bytes: tuple[int, ...]
     flops: int
+
+    @property
+    def num_bytes(self) -> int:
+        """The most memory in the whole step."""
+        return max(self.phase_bytes)
 
 
 def count_step(state: TrainState, batch: Batch) -> StepCost:
@@ -44,7 +52,7 @@ def count_step(state: TrainState, batch: Batch) -> StepCost:
     """
     with _Watch() as watch:
         train_step(state, batch, whole_faces(batch))
-    return StepCost(watch.most_bytes, watch.flops)
+    return StepCost(tuple(watch.phase_bytes), watch.flops)
 
 
 def method_without_content(model: ModelConfig) -> AnyMethod:
@@ -74,8 +82,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.most_bytes = 0
+        self.phase_bytes: list[int] = []
         self.flops = 0
+        self._was_backward: bool | None = None
         self._bytes = 0
         self._alive: dict[int, weakref.finalize[..., Any]] = {}  # storages, which several tensors may share
 
@@ -95,8 +104,15 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_iter(result):
             if isinstance(tensor, Tensor) and _key(tensor) not in known:
                 self._note(tensor.untyped_storage())
-        self.most_bytes = max(self.most_bytes, self._bytes)
+        self._note_phase()
         return result
+
+    def _note_phase(self) -> None:
+        is_backward = torch._C._current_graph_task_id() != -1
+        if is_backward != self._was_backward:
+            self.phase_bytes.append(0)
+            self._was_backward = is_backward
+        self.phase_bytes[-1] = max(self.phase_bytes[-1], self._bytes)
 
     def _note(self, storage: torch.UntypedStorage) -> None:
         key, num_bytes = storage._cdata, storage.nbytes()

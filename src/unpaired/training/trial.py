@@ -51,7 +51,9 @@ class Trial:
 
     def num_bytes(self, num_pixels: int) -> int:
         """The memory that tensors made in such a step take."""
-        return round(self._on_the_line(num_pixels, lambda item: item.cost.num_bytes))
+        phases = zip(*(item.cost.phase_bytes for item in self.measured), strict=True)
+        pixels = [item.num_pixels for item in self.measured]
+        return round(max(grown(list(zip(pixels, phase, strict=True)), num_pixels) for phase in phases))
 
     def flops(self, num_pixels: int) -> int:
         """The arithmetic of such a step."""
@@ -114,6 +116,15 @@ def extrapolated(points: Sequence[tuple[int, float]], at: int) -> float:
         if slope > 0 and at_zero >= 0:
             return at_zero + slope * at
     return last * at / last_at
+
+
+def grown(points: Sequence[tuple[int, float]], at: int) -> float:
+    """The value `at` a number beyond the last of `points`, on the line through the last two; it never falls."""
+    last_at, last = points[-1]
+    if len(points) == 1:
+        return last * at / last_at
+    slope = (last - points[-2][1]) / (last_at - points[-2][0])
+    return last + max(0.0, slope) * (at - last_at)
 
 
 def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]]) -> Iterator[Measured]:
