@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
+from unpaired.layers.scratch import Scratch
+
+_scratch = Scratch()
 
 Standardization = Literal["instance", "layer", "group", "blend"]
 Variance = Literal["biased", "unbiased"]
@@ -78,16 +80,24 @@ class _MeanAndVariance(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         mean = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
         ctx.save_for_backward(x, mean)
-        return mean, (x - mean[:, :, None, None]).square_().mean(dim=(2, 3))
+        return mean, _centered(x, mean).square_().mean(dim=(2, 3))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_mean: Tensor, grad_variance: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
         num_pixels = x.shape[2] * x.shape[3]
         gain = 2 * grad_variance / num_pixels
         shift = grad_mean / num_pixels - gain * mean
         return torch.addcmul(shift[:, :, None, None], x, gain[:, :, None, None]).to(x.dtype)
+
+
+def _centered(x: Tensor, mean: Tensor) -> Tensor:
+    """`x` without its `mean`, on a CPU in scratch memory."""
+    mean = mean[:, :, None, None]
+    if x.device.type != "cpu" or not x.is_contiguous(memory_format=torch.channels_last):
+        return x - mean
+    num, channels, height, width = x.shape
+    return torch.sub(x, mean, out=_scratch.map("centered", (num, channels, height, width), mean.dtype))
 
 
 def instance_affine(moments: Moments, variance: Variance, eps: float) -> Affine:

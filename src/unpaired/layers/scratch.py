@@ -31,6 +31,11 @@ class Scratch(threading.local):
                 buffer = self._buffers[name, dtype] = torch.empty(count, dtype=dtype)
         return buffer[:count].view(shape)
 
+    def map(self, name: str, shape: tuple[int, int, int, int], dtype: torch.dtype) -> Tensor:
+        """The same, for a map (N, C, H, W) in channels-last order."""
+        num, channels, height, width = shape
+        return self.take(name, (num, height, width, channels), dtype).permute(0, 3, 1, 2)
+
     def copied(self, name: str, x: Tensor) -> Tensor:
         """`x` in contiguous order, in the buffer `name`."""
         return self.take(name, tuple(x.shape), x.dtype).copy_(x)
