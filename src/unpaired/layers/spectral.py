@@ -39,17 +39,32 @@ class SpectralNorm(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """σ of `weight`: a float32 scalar with a gradient to the weight."""
         with without_autocast(weight):
-            matrix = weight.flatten(1)
-            u, v = self._step(matrix.detach()) if self.training else (self.u, self.v)
-            return torch.dot(u, torch.mv(matrix, v))
+            order = _order(weight)
+            matrix = weight.permute(order).flatten(1)
+            u, v = self._step(matrix.detach(), weight.shape, order) if self.training else (self.u, self.v)
+            return torch.dot(u, torch.mv(matrix, _reordered(v, weight.shape, order)))
 
     @torch.no_grad()
-    def _step(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, matrix: Tensor, shape: torch.Size, order: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         v = normalize(torch.mv(matrix.t(), self.u), dim=0, eps=self.eps)
         u = normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
+        back = tuple(order.index(dim) for dim in range(len(order)))
+        v = _reordered(v, torch.Size(shape[dim] for dim in order), back)
         self.u.copy_(u)  # new tensors above, so that a backward pass over an earlier forward finds its own
         self.v.copy_(v)
         return u, v
+
+
+def _order(weight: Tensor) -> tuple[int, ...]:
+    """The dimensions of `weight` in its order of memory: as a matrix it is then no copy, of up to 134 MB."""
+    if weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        return (0, 2, 3, 1)
+    return tuple(range(weight.dim()))
+
+
+def _reordered(v: Tensor, shape: torch.Size, order: tuple[int, ...]) -> Tensor:
+    """A vector over all dimensions of `shape` but the first, in another `order` of these."""
+    return v.view(1, *shape[1:]).permute(order).flatten()
 
 
 class SpectralConv2d(nn.Module):
