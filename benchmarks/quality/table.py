@@ -52,8 +52,9 @@ def cell(measurement: dict[str, Any] | None) -> str:
 
 
 def minutes(made: dict[str, Any]) -> str:
-    """How long a training took by the clock and, in brackets, of the processor's time."""
-    return f"{made['seconds'] / 60:.0f} ({made['cpu_seconds'] / 60:.0f})"
+    """How long a training took by the clock and, in brackets where it is known, of the processor's time."""
+    cpu = f" ({made['cpu_seconds'] / 60:.0f})" if "cpu_seconds" in made else ""
+    return f"{made['seconds'] / 60:.0f}{cpu}"
 
 
 def table(results: Path) -> str:
