@@ -49,6 +49,7 @@ FACE = LossesConfig(face=FaceConfig(network="facenet-casia", weight_ab=5.0, weig
 def case(model: ModelConfig, losses: LossesConfig = NO_LOSSES, precision: str = "fp32") -> RunConfig:
     return RunConfig(
         steps=10,
+        seed=2,  # with which no unit is within rounding of zero in the first step
         batch_size=BATCH,
         device="cpu",
         precision=precision,

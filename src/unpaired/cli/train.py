@@ -41,9 +41,7 @@ def train(
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
     resume: Annotated[Path | None, Parameter(help="Run folder to go on with, or one of its snapshots.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,
-    profile: Annotated[
-        str | None, Parameter(help="Also write where the time of so many steps goes into the run folder.")
-    ] = None,
+    profile: Annotated[str | None, Parameter(help="Also write where the time of so many steps goes.")] = None,
     skip_bad: Annotated[bool, _SWITCH, Parameter(help="Leave out pictures that cannot be read.")] = False,
     dry_run: Annotated[bool, _SWITCH, Parameter(help="Only say what it would do and take.")] = False,
 ) -> int:

@@ -32,9 +32,7 @@ def translate(
         str | None, Parameter(help="Shorter side to work at in pixels, or original; that of training if not given.")
     ] = None,
     original_size: Annotated[bool, _SWITCH, Parameter(help="Scale results to the size of their input.")] = False,
-    attention: Annotated[
-        bool, _SWITCH, Parameter(help="Save where the model looks too, in colours (U-GAT-IT).")
-    ] = False,
+    attention: Annotated[bool, _SWITCH, Parameter(help="Save where the model looks too (U-GAT-IT).")] = False,
     batch: Annotated[str | None, Parameter(help="Pictures of one size translated at once.")] = None,
     raw: Annotated[bool, _SWITCH, Parameter(help="Use the last weights, not their moving average.")] = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
