@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from unpaired.models import ModelConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit import config as munit
 from unpaired.models.ugatit import config as ugatit
+from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
 from unpaired.training.face_loss import Faces
 from unpaired.training.processes import together
@@ -87,12 +89,16 @@ def steps(name: str, engine: Engine) -> tuple[list[dict[str, float]], list[dict[
     state = TrainState(config, Engine("cpu", config.precision, engine.processes))
     values, tensors = [], [copies(state)]
     for step in range(STEPS):
-        x_a, x_b = (own(torch.rand(BATCH, 3, SIZE, SIZE, generator=rng_for(d, step)) * 2 - 1, engine) for d in "ab")
+        x_a, x_b = (own(pictures(d, step), engine) for d in "ab")
         present = torch.arange(BATCH) < (3, 1, 0)[step]  # an unequal share of them, for one process, for nobody
         boxes = FaceBoxes(torch.tensor([[0.0, 0.0, SIZE, SIZE]] * len(x_a)), own(present, engine))
         values.append(train_step(state, Batch(x_a, x_b), Faces(boxes, boxes)))
         tensors.append(copies(state))
     return values, tensors
+
+
+def pictures(domain: str, step: int) -> Tensor:
+    return torch.rand(BATCH, 3, SIZE, SIZE, generator=rng_for(domain, step)) * 2 - 1
 
 
 def own(rows: Tensor, engine: Engine) -> Tensor:
@@ -111,3 +117,13 @@ def steps_in_two(rank: int) -> dict[str, tuple[list[dict[str, float]], list[dict
         engine = Engine("cpu", "fp32", processes)
         assert (engine.rank, engine.world_size) == (rank, 2)
         return {name: steps(name, engine) for name in CASES}
+
+
+def received_in_two(rank: int, path: Path) -> dict[str, Tensor]:
+    """All tensors of process `rank` after it has received the checkpoint of "munit" that process 0 alone has read."""
+    with together() as processes:
+        state = TrainState(CASES["munit"], Engine("cpu", "fp32", processes))
+        if rank == 0:
+            checkpoint.load(state, path)
+        state.receive_from_main()
+        return copies(state)

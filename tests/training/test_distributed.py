@@ -12,14 +12,18 @@ import pytest
 import torch
 from PIL import Image
 from shared_runs import STAND_INS, runs_in_two, train
-from shared_steps import CASES, load_bricks, steps, steps_in_two
+from shared_steps import CASES, load_bricks, pictures, received_in_two, steps, steps_in_two
 from torch import Tensor
 from two_processes import run_in_two
 
 from unpaired import tensorfile
 from unpaired.evaluation import tools
 from unpaired.faces import embedder
+from unpaired.models.base import Batch
+from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
+from unpaired.training.state import TrainState
+from unpaired.training.step import train_step
 
 NETWORKS = ("generators", "discriminators")
 
@@ -68,6 +72,14 @@ def test_two_processes_step_as_one_does_with_the_whole_batch(tmp_path: Path, mon
                 moments = f"optimizer_{network}.exp_avg"
                 assert largest_difference(moments, found, expected) < (tight if step == 1 else loose), where
                 assert deviation(network, found, expected, tensors[0]) < loose, where
+
+
+def test_what_one_process_has_read_all_have(tmp_path: Path) -> None:
+    """Kernels and their moments in whatever order of memory they are."""
+    state = TrainState(CASES["munit"], Engine("cpu"))
+    train_step(state, Batch(pictures("a", 0), pictures("b", 0)))
+    for found in run_in_two(received_in_two, tmp_path, checkpoint.save(state, tmp_path)):
+        assert [name for name, tensor in state.tensors().items() if not torch.equal(found[name], tensor)] == []
 
 
 @pytest.fixture
