@@ -108,7 +108,7 @@ def test_results_are_in_channels_last_order_from_any_order(way):
     x, weight = problem(way, 2, 3, 4, 7, 9)
     last = x.contiguous(memory_format=torch.channels_last), weight.contiguous(memory_format=torch.channels_last)
     out, grad, *_ = plain(x, weight, way)
-    results = [(way.convolve(*given), *way.gradients(grad, *given, (True, True))) for given in ((x, weight), last)]
+    results = [(way.convolve(*pair), *way.gradients(grad, *pair, (True, True))) for pair in ((x, weight), last)]
     for one, other in zip(*results, strict=True):
         assert torch.equal(one, other)
         assert one.is_contiguous(memory_format=torch.channels_last)

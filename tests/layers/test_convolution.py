@@ -1,0 +1,135 @@
+"""Every way to convolve gives what torch gives; which one is taken depends on shapes, the type and the device alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from unpaired.layers import convolution
+from unpaired.layers.convolution import arranged, convolve, gradients, winograd_pays
+
+PLAIN, FILTERING = convolution._Plain, convolution._Filtering
+FEW_OUTPUTS, FEW_INPUTS = convolution._FewOutputs, convolution._FewInputs
+WAYS = [  # with the sides of its kernels and the stride
+    (PLAIN(1), (1, 3), 1), (PLAIN(2), (3, 4), 2), (FILTERING(3, 1), (3,), 1), (FILTERING(2, 2), (4,), 2),
+    (FEW_OUTPUTS(), (5, 7), 1), (FEW_INPUTS(), (5, 7), 1),
+]  # fmt: skip
+ORDERS = [torch.contiguous_format, torch.channels_last]
+WANTED = [(True, True), (True, False), (False, True), (False, False)]
+
+
+def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[convolution._Way, Tensor, Tensor, int]:
+    """A way, an input, a kernel and the stride. Sizes are odd as often as even."""
+    way, sides, stride = draw(st.sampled_from(WAYS))
+    num, channels, outputs = (draw(st.integers(1, 3)) for _ in range(3))
+    side = draw(st.sampled_from(sides))
+    height, width = (side + draw(st.integers(0, 9)) for _ in range(2))
+    x = drawn(num, channels, height, width).to(memory_format=draw(st.sampled_from(ORDERS)))
+    weight = drawn(outputs, channels, side, side, seed=1).to(memory_format=draw(st.sampled_from(ORDERS)))
+    return way, x, weight, stride
+
+
+@given(problems(), st.sampled_from(WANTED))
+def test_every_way_gives_the_values_and_the_wanted_gradients_of_torch(problem, wanted):
+    way, x, weight, stride = problem
+    inputs = x.clone().requires_grad_(), weight.clone().requires_grad_()
+    expected = torch.conv2d(*inputs, stride=stride)
+    torch.testing.assert_close(way.convolve(x, weight), expected.detach(), atol=1e-10, rtol=1e-10)
+    grad = drawn(*expected.shape, seed=2)
+    of_inputs = torch.autograd.grad(expected, inputs, grad)
+    for found, whole, want in zip(way.gradients(grad, x, weight, wanted), of_inputs, wanted, strict=True):
+        assert (found is not None) is want
+        if found is not None:
+            torch.testing.assert_close(found, whole, atol=1e-10, rtol=1e-10)
+
+
+FLOAT32_CASES = [  # outputs, inputs, side of the kernel, stride, size; what computes it
+    (64, 64, 3, 1, 32, FILTERING),
+    (32, 48, 3, 1, 18, FILTERING),
+    (31, 64, 3, 1, 32, PLAIN),  # few channels: transforms cost more than they save
+    (64, 31, 3, 1, 32, PLAIN),
+    (64, 64, 3, 1, 17, PLAIN),  # 15² pixels: too few for the kernels' transforms
+    (64, 64, 4, 2, 130, FILTERING),
+    (64, 64, 4, 2, 128, PLAIN),
+    (32, 64, 4, 2, 130, PLAIN),
+    (64, 64, 3, 2, 32, PLAIN),
+    (64, 64, 4, 1, 32, PLAIN),
+    (64, 64, 1, 1, 32, PLAIN),
+    (3, 64, 7, 1, 32, FEW_OUTPUTS),
+    (4, 64, 5, 1, 32, FEW_OUTPUTS),
+    (3, 64, 3, 1, 32, PLAIN),
+    (64, 3, 7, 1, 32, FEW_INPUTS),
+    (64, 64, 7, 1, 32, PLAIN),
+    (3, 64, 7, 2, 32, PLAIN),
+]
+
+
+@pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
+def test_the_way_is_chosen_by_shape(outputs, inputs, side, stride, size, way):
+    x, weight = torch.empty(1, inputs, size, size), torch.empty(outputs, inputs, side, side)
+    assert type(convolution._way(x, weight, stride)) is way
+    other_order = x.to(memory_format=torch.channels_last), weight.to(memory_format=torch.channels_last)
+    assert type(convolution._way(*other_order, stride)) is way
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
+def test_other_types_and_devices_take_the_plain_way(outputs, inputs, side, stride, size, way, dtype):
+    x, weight = torch.empty(1, inputs, size, size, dtype=dtype), torch.empty(outputs, inputs, side, side, dtype=dtype)
+    assert type(convolution._way(x, weight, stride)) is PLAIN
+    assert type(convolution._way(x.to("meta"), weight.to("meta"), stride)) is PLAIN
+
+
+def test_filtering_pays_for_a_batch_where_it_does_not_for_one_picture():
+    weight = torch.empty(64, 64, 3, 3)
+    assert not winograd_pays(torch.empty(1, 64, 14, 14), weight, 1)
+    assert winograd_pays(torch.empty(2, 64, 14, 14), weight, 1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "inputs", "side", "stride", "size"), [(64, 64, 3, 1, 19), (3, 16, 7, 1, 21), (16, 3, 7, 1, 21)]
+)
+def test_float32_is_as_near_to_float64_as_rounding_allows(outputs, inputs, side, stride, size):
+    x, weight = drawn(2, inputs, size, size).relu().requires_grad_(), drawn(outputs, inputs, side, side, seed=1)
+    weight.requires_grad_()
+    exact = torch.conv2d(x, weight, stride=stride)
+    grad = drawn(*exact.shape, seed=2)
+    rounded = x.detach().float(), weight.detach().float()
+    found = convolve(*rounded, stride), *gradients(grad.float(), *rounded, stride, (True, True))
+    for ours, expected in zip(found, (exact.detach(), *torch.autograd.grad(exact, (x, weight), grad)), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def test_bf16_is_torchs_own_bit_for_bit():
+    x, weight = drawn(1, 64, 18, 18, dtype=torch.bfloat16), drawn(64, 64, 3, 3, seed=1, dtype=torch.bfloat16)
+    assert torch.equal(convolve(x, weight, 1), torch.conv2d(x, weight))
+
+
+def test_arranging_changes_the_order_of_memory_and_nothing_else():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    parameters = list(module.parameters())
+    assert arranged(module, torch.device("cpu")) is module
+    assert all(ours is theirs for ours, theirs in zip(module.parameters(), parameters, strict=True))
+    after = module.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+    assert module[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert not module[0].weight.is_contiguous()
+
+
+def test_an_arranged_module_takes_over_weights_in_the_usual_order_and_keeps_its_own():
+    module, source = (nn.Conv2d(3, 4, 3) for _ in range(2))
+    arranged(module, torch.device("cpu")).load_state_dict(source.state_dict())
+    assert torch.equal(module.weight, source.weight)
+    assert module.weight.is_contiguous(memory_format=torch.channels_last)
