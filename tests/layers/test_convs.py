@@ -35,3 +35,12 @@ def test_spectral_norm_brings_the_largest_singular_value_to_1():
 )
 def test_activations(name, expected):
     assert make_activation(name)(torch.tensor([-1.0])).item() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["none", "instance", "layer", "batch", "group", "spectral"])
+def test_gradients_of_a_block_have_gradients_with_every_norm(norm):
+    """R1 needs them."""
+    torch.manual_seed(0)
+    block = ConvBlock(2, 8, 4, 2, 1, pad="reflect", norm=norm, activation="lrelu").double().eval()
+    x = torch.randn(2, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: block(Pending(x)).value(), x)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate, leaky_relu, pad
 
-from unpaired.layers.pending import Pending, PendingConv2d
+from unpaired.layers.padding import padded
+from unpaired.layers.pending import ConvShape, Pending, PendingConv2d, convolved
 from unpaired.layers.recompute import recomputed
 
 
@@ -48,6 +49,29 @@ def test_values_and_gradients_are_those_of_the_plain_chain(slope, kernel, stride
         assert torch.allclose(ours, theirs, atol=1e-10)
     with torch.no_grad():
         assert torch.equal(layer(pending), found)
+
+
+def penalty_gradients(out: torch.Tensor, raw: torch.Tensor, others: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Of the squared gradient by `raw` of what `out` scores, as R1 has it, by `raw` and `others`."""
+    (grad,) = torch.autograd.grad(out.square().sum(), raw, create_graph=True)
+    return torch.autograd.grad(grad.square().sum(), [raw, *others])
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "zero"])
+@pytest.mark.parametrize(("kernel", "stride", "upsample"), [(4, 2, 1), (3, 1, 1), (3, 1, 2), (5, 1, 2)])
+@pytest.mark.parametrize("slope", [0.2, 1.0])
+@pytest.mark.parametrize("with_gain", [True, False])
+def test_gradients_of_gradients_are_those_of_the_plain_chain(mode, kernel, stride, upsample, slope, with_gain):
+    shape = ConvShape((2, 1, 1, 2) if kernel == 4 else (kernel // 2,) * 4, mode, stride, upsample)
+    raw, weight, bias = (drawn(*size).requires_grad_() for size in ((2, 3, 5, 6), (4, 3, kernel, kernel), (4,)))
+    norm = [drawn(2, 3, 1, 1, seed=seed).requires_grad_() for seed in (1, 2)] if with_gain else []
+    x = Pending(raw, *norm, slope=slope)
+    value = leaky_relu(raw * norm[0] + norm[1] if norm else raw, slope)
+    whole = padded(interpolate(value, scale_factor=upsample, mode="nearest"), shape.padding, mode)
+    outs = convolved(x, weight, bias, shape), conv2d(whole, weight, bias, stride)
+    ours, theirs = (penalty_gradients(out, raw, [*norm, weight, bias]) for out in outs)
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
 
 
 def test_one_map_is_kept():

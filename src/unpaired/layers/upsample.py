@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad, pixel_shuffle
 
 from unpaired.layers.padding import PaddingMode
@@ -80,7 +79,6 @@ class _AddedAtBorder(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ARG004  the signature is torch's
         rows = grad[:, :, :: grad.shape[2] - 1]
         columns = grad[:, :, :, :: grad.shape[3] - 1].mT

@@ -163,8 +163,10 @@ def test_r1_is_due_every_so_many_steps(batch):
     assert ["r1_a" in step_terms(method, batch, step)[1] for step in range(4)] == [True, False, False, True]
 
 
-def test_r1_moves_the_discriminators(batch):
-    method = make(weights=WeightsConfig(r1=1.0))
+@pytest.mark.parametrize("norm", ["none", "instance", "layer", "batch", "group", "spectral"])
+def test_r1_moves_the_discriminators_with_every_norm(batch, norm):
+    discriminator = DiscriminatorConfig(dim=8, num_layers=2, num_scales=1, norm=norm)
+    method = make(weights=WeightsConfig(r1=1.0), discriminator=discriminator)
     step_terms(method, batch)[1]["r1_a"].backward()
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.discriminators.a.parameters())
     assert batch.x_a.grad is None

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from unpaired.models.base import DOMAINS
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
-from unpaired.models.munit.networks import AutoEncoder, MultiScaleDiscriminator, MunitGenerators
+from unpaired.models.munit.networks import AutoEncoder, MultiScaleDiscriminator, MunitDiscriminators, MunitGenerators
 
 SMALL = GeneratorConfig(dim=8, mlp_dim=8, style_dim=3, num_res_blocks=2)
 
@@ -90,3 +91,39 @@ def test_the_average_pool_between_scales_does_not_count_the_padding():
     discriminator.scales[1].load_state_dict(discriminator.scales[0].state_dict())
     fine, coarse = discriminator(torch.ones(1, 3, 32, 32))
     torch.testing.assert_close(coarse, fine[:, :, :4, :4])  # a constant picture stays constant up to its border
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_decoding_all_is_decoding_each(norm):
+    """With batch norm also in training mode: its statistics are those of each call."""
+    auto_encoder = AutoEncoder(replace(SMALL, upsample_norm=norm))
+    assert auto_encoder.mixes_samples is (norm == "batch")
+    codes = [(torch.randn(num, 32, 8, 8), torch.randn(num, 3)) for num in (1, 2, 1)]
+    pictures = list(auto_encoder.decode_all(*codes))
+    assert [len(x) for x in pictures] == [1, 2, 1]
+    for x, code in zip(pictures, codes, strict=True):
+        torch.testing.assert_close(x, auto_encoder.decode(*code), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["none", "instance", "layer", "group", "batch", "spectral"])
+def test_scoring_batches_at_once_is_scoring_each(norm):
+    config = MunitConfig(discriminator=DiscriminatorConfig(dim=8, norm=norm, num_layers=2, num_scales=2))
+    networks = MunitDiscriminators(config)
+    assert networks.mixes_samples is (norm == "batch")
+    networks.train(norm == "batch")  # where they mix; with spectral norm each pass in training mode is another one
+    pictures = {d: [torch.randn(num, 3, 32, 48) for num in (2, 1)] for d in DOMAINS}
+    scores = networks(pictures)
+    for d in DOMAINS:
+        assert len(scores[d]) == 2
+        for found, x in zip(scores[d], pictures[d], strict=True):
+            torch.testing.assert_close(found, getattr(networks, d)(x), atol=1e-5, rtol=1e-5)
+
+
+def test_scoring_batches_at_once_makes_one_power_iteration():
+    config = MunitConfig(discriminator=DiscriminatorConfig(dim=8, norm="spectral", num_layers=2, num_scales=1))
+    networks, alone = MunitDiscriminators(config), MunitDiscriminators(config)
+    alone.load_state_dict(networks.state_dict())
+    x = torch.randn(1, 3, 32, 32)
+    networks({d: [x, x] for d in DOMAINS})
+    alone({d: [x] for d in DOMAINS})
+    assert all(torch.equal(tensor, alone.state_dict()[name]) for name, tensor in networks.state_dict().items())
