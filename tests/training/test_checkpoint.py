@@ -28,6 +28,20 @@ def test_what_is_saved_comes_back_bit_for_bit(state, config, tmp_path):
     assert all(torch.equal(tensor, loaded.tensors()[name]) for name, tensor in state.tensors().items())
 
 
+def test_a_run_goes_on_from_a_file_bit_for_bit_with_kernels_in_channels_last_order(state, config, tmp_path):
+    """A file knows no order of memory; the fused update of Adam looks at memory alone."""
+    batch = Batch(*(torch.rand(2, 3, 16, 16, generator=rng_for(d, 1)) * 2 - 1 for d in "ab"))
+    loaded = TrainState(config, Engine("cpu"))
+    checkpoint.load(loaded, checkpoint.save(state, tmp_path))
+    kernels = {name: tensor for name, tensor in loaded.tensors().items() if tensor.dim() == 4 and tensor.shape[3] > 1}
+    assert {name.partition(".")[0] for name in kernels} >= {"generators", "optimizer_generators", "ema"}
+    assert [name for name, k in kernels.items() if not k.is_contiguous(memory_format=torch.channels_last)] == []
+    for _ in range(2):
+        assert train_step(loaded, batch) == train_step(state, batch)
+    tensors = loaded.tensors()
+    assert [name for name, tensor in state.tensors().items() if not torch.equal(tensor, tensors[name])] == []
+
+
 def test_the_header_says_what_it_is(state, tmp_path):
     header = tensorfile.read_header(checkpoint.save(state, tmp_path))
     assert header["step"] == 1
