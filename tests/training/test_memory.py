@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
 
-import pytest
 import torch
 
 from unpaired.training.memory import capacity_mib, memory_mib
@@ -36,25 +34,3 @@ def test_the_peak_is_not_that_of_the_process_that_started_it() -> None:
 
 def test_the_process_fits_into_the_machine() -> None:
     assert memory_mib(CPU) < capacity_mib(CPU)
-
-
-@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc's heap")
-def test_large_blocks_are_given_back_although_small_ones_lie_between_them():
-    """In a process of its own: the setting is for good."""
-    code = """
-import psutil, torch
-from unpaired.training.memory import give_back_large_blocks
-for _ in range(3):  # as a training does: glibc raises its threshold when large blocks are freed
-    torch.ones(7 * 2**20)
-give_back_large_blocks()
-before = psutil.Process().memory_info().rss
-blocks = [(torch.ones(2 * 2**20), torch.ones(100)) for _ in range(40)]
-small = [pair[1] for pair in blocks]
-held = psutil.Process().memory_info().rss
-del blocks
-print(held - before, psutil.Process().memory_info().rss - before)
-"""
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    held, left = (int(number) for number in ran.stdout.split())
-    assert held > 200 * 2**20
-    assert left < held / 10

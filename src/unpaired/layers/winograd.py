@@ -6,8 +6,10 @@ m outputs of a filter with r taps need m + r − 1 multiplications instead of m�
 Tiles, kernels and outputs are transformed by small matrices; what is left between them is one matrix product for each
 of the 25 or 36 positions.
 
-What it costs is rounding. The textbook's interpolation points (0, ±1, ±2) lose four times as much as the plain sum
-does. With the points below 25 positions lose 1.2 times (3×3) or 1.8 times (2×2), 36 positions twice as much.
+What it costs is rounding. Against a sum term by term in float32 the points below lose 1.2 times as much with 25
+positions (3×3), 1.8 times (2×2), and twice with 36 positions; the textbook's (0, ±1, ±2) 2.5, 3.7 and 4.7 times.
+Torch's convolution in channels-last order rounds like such a sum. In contiguous order it sums in blocks and is more
+exact: against that the points below lose 2.5, 3.5 and 4.1 times with 64 channels, and up to 7 times with 256.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from pathlib import Path
 
@@ -10,9 +9,6 @@ import psutil
 import torch
 
 MIB = 2**20
-
-_M_MMAP_THRESHOLD = -3  # of glibc's mallopt
-_LARGE_BYTES = 4 * MIB  # one of the many maps of a 256 px step
 
 
 def memory_mib(device: torch.device) -> float:
@@ -48,17 +44,3 @@ def resident_peak_bytes() -> int:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def give_back_large_blocks() -> None:
-    """Have the C library give large blocks of memory back as soon as they are freed; does nothing without glibc.
-
-    By default it keeps them in a heap, where a training step's blocks of many sizes leave holes: 4,267 MiB instead of
-    3,662 for a step of U-GAT-IT's light model at 256 px. Filling pages with zeros again costs some time, by a rough
-    measurement under a tenth of such a step; small pictures have no such blocks.
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
