@@ -13,9 +13,10 @@ from unpaired.layers.convolution import arranged, convolve, gradients, winograd_
 
 PLAIN, FILTERING = convolution._Plain, convolution._Filtering
 FEW_OUTPUTS, FEW_INPUTS = convolution._FewOutputs, convolution._FewInputs
+UNFOLDED = convolution.Unfolded
 WAYS = [  # with the sides of its kernels and the stride
     (PLAIN(1), (1, 3), 1), (PLAIN(2), (3, 4), 2), (FILTERING(3, 1), (3,), 1), (FILTERING(2, 2), (4,), 2),
-    (FEW_OUTPUTS(), (5, 7), 1), (FEW_INPUTS(), (5, 7), 1),
+    (FEW_OUTPUTS(), (5, 7), 1), (FEW_INPUTS(), (5, 7), 1), (UNFOLDED(1), (1, 4), 1), (UNFOLDED(2), (3, 4), 2),
 ]  # fmt: skip
 ORDERS = [torch.contiguous_format, torch.channels_last]
 WANTED = [(True, True), (True, False), (False, True), (False, False)]
@@ -62,6 +63,10 @@ FLOAT32_CASES = [  # outputs, inputs, side of the kernel, stride, size; what com
     (32, 64, 4, 2, 130, PLAIN),
     (64, 64, 3, 2, 32, PLAIN),
     (64, 64, 4, 1, 32, PLAIN),
+    (64, 8, 4, 2, 18, UNFOLDED),  # 8² pixels, not more than outputs
+    (63, 8, 4, 2, 18, PLAIN),
+    (64, 8, 4, 1, 11, UNFOLDED),
+    (64, 8, 1, 1, 8, UNFOLDED),
     (64, 64, 1, 1, 32, PLAIN),
     (3, 64, 7, 1, 32, FEW_OUTPUTS),
     (4, 64, 5, 1, 32, FEW_OUTPUTS),
@@ -82,9 +87,9 @@ def test_the_way_is_chosen_by_shape(outputs, inputs, side, stride, size, way):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 @pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
-def test_other_types_and_devices_take_the_plain_way(outputs, inputs, side, stride, size, way, dtype):
+def test_other_types_and_devices_take_the_plain_ways(outputs, inputs, side, stride, size, way, dtype):
     x, weight = torch.empty(1, inputs, size, size, dtype=dtype), torch.empty(outputs, inputs, side, side, dtype=dtype)
-    assert type(convolution._way(x, weight, stride)) is PLAIN
+    assert type(convolution._way(x, weight, stride)) is (UNFOLDED if way is UNFOLDED else PLAIN)
     assert type(convolution._way(x.to("meta"), weight.to("meta"), stride)) is PLAIN
 
 

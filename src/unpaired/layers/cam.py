@@ -25,9 +25,12 @@ class DomainClassifier(nn.Module):
 
     def forward(self, *pooled: Tensor) -> tuple[list[Tensor], Tensor]:
         """A logit (N, 1) for each of the `pooled` features (N, C), and the weights of the channels (C,)."""
-        weight = self.fc.weight if self.sigma is None else self.fc.weight / self.sigma(self.fc.weight)
+        raw = weight = self.fc.weight
+        if self.sigma is not None:
+            raw, sigma = self.sigma(self.fc.weight)
+            weight = raw / sigma
         logits = [linear(features, weight, self.fc.bias) for features in pooled]
-        attention = (self.fc.weight if self.raw_attention else weight)[0]
+        attention = (raw if self.raw_attention else weight)[0]
         return logits, attention if self.fc.bias is None else attention + self.fc.bias
 
 
@@ -58,8 +61,7 @@ class CamAttention(nn.Module):
             logits, (by_average, by_maximum) = self._classify(*pooled)
             mix_average, mix_maximum = self.mix.weight.flatten(1).chunk(2, dim=1)  # (C, C) each
             weight = mix_average * by_average + mix_maximum * by_maximum
-        out: Tensor = torch.conv2d(x, weight[:, :, None, None], self.mix.bias)
-        return out, logits
+        return _mixed(x, weight, self.mix.bias), logits
 
     def _classify(self, average: Tensor, maximum: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         if self.maximum is None:
@@ -68,3 +70,14 @@ class CamAttention(nn.Module):
         (logit_average,), by_average = self.average(average)
         (logit_maximum,), by_maximum = self.maximum(maximum)
         return torch.cat([logit_average, logit_maximum], dim=1), (by_average, by_maximum)
+
+
+def _mixed(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1×1 convolution: (N, C, H, W) and weight (O, C) → (N, O, H, W).
+
+    On a CPU, where maps are in channels-last order, as the matrix product that it is: torch's convolution reorders the
+    weight and its gradient, which takes 40 times as long as 9 pixels.
+    """
+    if x.device.type != "cpu":
+        return torch.conv2d(x, weight[:, :, None, None], bias)
+    return linear(x.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)

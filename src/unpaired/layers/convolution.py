@@ -1,7 +1,8 @@
 """Convolutions without padding, each computed in the way that is fastest for its shape. All ways give the same numbers.
 
 On a CPU in float32, 3×3 kernels and 4×4 kernels with stride 2 are computed by Winograd's minimal filtering
-(`layers.winograd`), and kernels with a few outputs in blocks of pixels. All else is torch's own convolution.
+(`layers.winograd`), and kernels with a few outputs in blocks of pixels; in any type, maps of fewer pixels than channels
+by one matrix product (`layers.unfolded`). All else is torch's own convolution.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
+from unpaired.layers.unfolded import Unfolded
 from unpaired.layers.winograd import Winograd
 
 Gradients = tuple[Tensor | None, Tensor | None]
@@ -51,6 +53,8 @@ def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
             return _Filtering(_TAPS[side, stride], stride)
         if stride == 1 and side >= _WIDE_KERNEL and min(num_outputs, num_inputs) <= _FEW:
             return _FewOutputs() if num_outputs <= _FEW else _FewInputs()
+    if x.device.type == "cpu" and _num_pixels(x, weight, stride) <= len(weight):
+        return Unfolded(stride)
     return _Plain(stride)
 
 
@@ -64,12 +68,17 @@ def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
 
     Fitted to measurements on one core with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'.
     """
-    num_outputs, num_inputs, side = weight.shape[:3]
-    height, width = ((length - side) // stride + 1 for length in x.shape[2:])
-    num_pixels = len(x) * height * width
+    num_outputs, num_inputs = weight.shape[:2]
+    num_pixels = _num_pixels(x, weight, stride)
     if stride == 1:
         return min(num_outputs, num_inputs) >= 32 and num_pixels >= 256
     return min(num_outputs, num_inputs) >= 64 and num_pixels >= 4096
+
+
+def _num_pixels(x: Tensor, weight: Tensor, stride: int) -> int:
+    """Of all maps of the result."""
+    height, width = ((length - weight.shape[2]) // stride + 1 for length in x.shape[2:])
+    return int(len(x) * height * width)
 
 
 class _Plain:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from unpaired.layers.padding import Padding
-from unpaired.layers.pending import Pending, PendingConv2d
+from unpaired.layers.pending import Pending, PendingConv2d, convolved
 from unpaired.layers.precision import without_autocast
 
 
@@ -36,23 +38,54 @@ class SpectralNorm(nn.Module):
         for vector in (self.u, self.v):
             vector.copy_(normalize(torch.randn_like(vector), dim=0, eps=self.eps))
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """σ of `weight`: a float32 scalar with a gradient to the weight."""
+    def forward(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """`weight` for all its other uses, and its σ, a float32 scalar: the gradients of both come back as one."""
         with without_autocast(weight):
-            order = _order(weight)
-            matrix = weight.permute(order).flatten(1)
-            u, v = self._step(matrix.detach(), weight.shape, order) if self.training else (self.u, self.v)
-            return torch.dot(u, torch.mv(matrix, _reordered(v, weight.shape, order)))
+            u, v, product = self._step(weight) if self.training else self._as_it_is(weight)
+            same, sigma = _WithSigma.apply(weight, u, v, product)
+            return same, sigma
 
     @torch.no_grad()
-    def _step(self, matrix: Tensor, shape: torch.Size, order: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def _step(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One step of the power iteration: u (outputs,), v (1, inputs, …) and W v (outputs,)."""
+        order = _order(weight)
+        matrix = weight.permute(order).flatten(1)
         v = normalize(torch.mv(matrix.t(), self.u), dim=0, eps=self.eps)
-        u = normalize(torch.mv(matrix, v), dim=0, eps=self.eps)
-        back = tuple(order.index(dim) for dim in range(len(order)))
-        v = _reordered(v, torch.Size(shape[dim] for dim in order), back)
+        product = torch.mv(matrix, v)
+        u = normalize(product, dim=0, eps=self.eps)
+        back = [order.index(dim) for dim in range(len(order))]
+        v = v.view(1, *(weight.shape[dim] for dim in order[1:])).permute(back)
         self.u.copy_(u)  # new tensors above, so that a backward pass over an earlier forward finds its own
-        self.v.copy_(v)
-        return u, v
+        self.v.copy_(v.flatten())
+        return u, v, product
+
+    @torch.no_grad()
+    def _as_it_is(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same without a step."""
+        order = _order(weight)
+        v = self.v.view(1, *weight.shape[1:])
+        return self.u, v, torch.mv(weight.permute(order).flatten(1), v.permute(order).flatten())
+
+
+class _WithSigma(torch.autograd.Function):
+    """A weight, and σ = uᵀ W v of it for constant u and v.
+
+    The gradient of σ, an outer product as large as the weight, is never made: it is added to the weight's own gradient,
+    which belongs to nobody else.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor, product: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(u, v)
+        return weight.view_as(weight), torch.dot(u, product)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, grad_sigma: Tensor) -> tuple[Tensor, None, None, None]:
+        u, v = ctx.saved_tensors
+        column = (grad_sigma * u).view(-1, *[1] * (v.dim() - 1))
+        if torch.is_grad_enabled():  # the gradient may be wanted for gradients of gradients
+            return torch.addcmul(grad, column, v), None, None, None
+        return grad.addcmul_(column, v), None, None, None
 
 
 def _order(weight: Tensor) -> tuple[int, ...]:
@@ -60,11 +93,6 @@ def _order(weight: Tensor) -> tuple[int, ...]:
     if weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last):
         return (0, 2, 3, 1)
     return tuple(range(weight.dim()))
-
-
-def _reordered(v: Tensor, shape: torch.Size, order: tuple[int, ...]) -> Tensor:
-    """A vector over all dimensions of `shape` but the first, in another `order` of these."""
-    return v.view(1, *shape[1:]).permute(order).flatten()
 
 
 class SpectralConv2d(nn.Module):
@@ -79,8 +107,9 @@ class SpectralConv2d(nn.Module):
 
     def forward(self, x: Pending, *, slope: float = 1.0) -> Pending:
         """leaky_relu(conv(x, W / σ) + bias): (N, in_channels, H, W) → (N, out_channels, …)."""
-        raw = self.conv(x, with_bias=False)
         layer = self.conv.conv
-        gain = (1 / self.sigma(layer.weight)).view(1, 1, 1, 1)
+        weight, sigma = self.sigma(layer.weight)
+        raw = convolved(x, weight, None, self.conv.shape)
+        gain = (1 / sigma).view(1, 1, 1, 1)
         bias = torch.zeros_like(gain) if layer.bias is None else layer.bias.view(1, -1, 1, 1)
         return Pending(raw, gain, bias, slope)
