@@ -9,12 +9,14 @@ import torch
 
 from unpaired.cli import doctor
 from unpaired.cli.app import main
+from unpaired.training import products
+from unpaired.training.products import Speeds
 
 
 def test_a_sound_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "disk_problems", lambda folder: [])
     monkeypatch.setattr(doctor, "accelerator_problems", lambda: [])
-    monkeypatch.setattr(doctor, "SECONDS_A_MEASUREMENT", 0.0)
+    monkeypatch.setattr(products, "SECONDS_A_TYPE", 0.0)
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert f"torch {metadata.version('torch')}" in out
@@ -23,18 +25,14 @@ def test_a_sound_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     assert "No known problem." in out
 
 
-def test_speed_is_measured_in_plausible_units() -> None:
-    speed = doctor.gflops(torch.device("cpu"), torch.float32)
-    assert speed is not None
-    assert 0.1 < speed < 1e6
-
-
-def test_a_type_that_does_not_work_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_kernel(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("not implemented for 'BFloat16'")
-
-    monkeypatch.setattr(torch, "ones", no_kernel)
-    assert doctor.gflops(torch.device("cpu"), torch.bfloat16) is None
+@pytest.mark.parametrize(("bf16", "is_told"), [(165.0, True), (None, False), (320.0, False), (700.0, False)])
+def test_numbers_that_only_make_it_slower_are_pointed_out(bf16: float | None, is_told: bool) -> None:
+    device = doctor.Device("cpu", "2 cores", "8.0 GiB memory", Speeds(fp32=328.0, bf16=bf16))
+    text = "\n".join(doctor.described(device))
+    assert "fp32 328 GFLOP/s" in text
+    assert (f"bf16 {bf16:.0f} GFLOP/s" if bf16 else "bf16 does not work") in text
+    assert ("--precision fp32" in text) == is_told
+    assert list(doctor.device_problems([device])) == [], "it is no problem: bf16 works"
 
 
 def test_old_and_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +67,8 @@ def test_a_gpu_that_torch_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_device_that_cannot_compute() -> None:
-    broken = doctor.Device("cuda:0", "Old GPU", "4.0 GiB memory", fp32=None, bf16=None)
-    sound = doctor.Device("cpu", "2 cores", "8.0 GiB memory", fp32=50.0, bf16=None)
+    broken = doctor.Device("cuda:0", "Old GPU", "4.0 GiB memory", Speeds(fp32=None, bf16=None))
+    sound = doctor.Device("cpu", "2 cores", "8.0 GiB memory", Speeds(fp32=50.0, bf16=None))
     (problem,) = doctor.device_problems([sound, broken])
     assert "cuda:0 (Old GPU)" in problem.message
 

@@ -144,3 +144,14 @@ def test_a_plan_is_for_one_process(place: Path, run: Any, monkeypatch: pytest.Mo
     ran = run("train", "discs2rings", "--config", "tiny.yaml", "--dry-run")
     assert ran.code == 2
     assert "--dry-run: plans for one process; there are 2" in ran.err
+
+
+def test_a_demo_is_refused_before_it_writes(place: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_joined", lambda: processes.Processes(HashStore(), 0, 2))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ran = run("demo")
+    assert ran.code == 2
+    assert "unpaired demo: trains in one process; there are 2" in ran.err
+    assert "without torchrun or accelerate launch" in ran.err
+    assert not Path("demo_data").exists()
+    assert not Path("runs").exists()

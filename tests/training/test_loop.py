@@ -56,6 +56,16 @@ def test_the_first_rows_of_all_grids_stay_the_same(config, picture_folders, tmp_
     assert first.tobytes() != last.tobytes()
 
 
+def test_a_precision_that_only_makes_it_slower_is_said_once(config, picture_folders, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(loop, "slow_precision", lambda *how: asked.append(how) or "bf16 is slower here")
+    run, result = train(replace(config, precision="bf16", steps=2), picture_folders, tmp_path / "run")
+    assert (result.step, result.exit_code) == (2, 0), "it trains all the same"
+    assert asked == [(torch.device("cpu"), "bf16")]
+    assert (run.path / "log.txt").read_text(encoding="utf-8").count("bf16 is slower here") == 1
+    assert "bf16 is slower here" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_names_the_resume_command(
     config, picture_folders, tmp_path, monkeypatch, capsys, number, exit_code

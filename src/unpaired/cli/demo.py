@@ -34,7 +34,9 @@ def demo(
     from unpaired.training.commands import quoted
     from unpaired.training.job import TrainCall, flag_overrides, prepare, start
     from unpaired.training.logs import say
+    from unpaired.training.processes import refuse_several
 
+    refuse_several("unpaired demo: trains in one process", "Start it without torchrun or accelerate launch.")
     flags = flag_overrides({"steps": steps, "seed": seed})
     raise_if_any(override(presets.demo(), flags)[1])  # before anything is written
     drawings = copy_drawings(out)

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,25 +15,22 @@ from typing import TYPE_CHECKING
 from unpaired.errors import Problem
 
 if TYPE_CHECKING:
-    import torch
+    from unpaired.training.products import Speeds
 
 GIB = 2**30
 SHOWN_PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "opencv-python-headless")
 FEW_FREE_GIB = 2.0
 FEW_SHARED_MIB = 256
-MATRIX_SIDE = 1024
-SECONDS_A_MEASUREMENT = 0.2
 
 
 @dataclass(frozen=True)
 class Device:
-    """What is known of one device. Speeds are in GFLOP/s; None when the type of number does not work there."""
+    """What is known of one device."""
 
     name: str
     title: str
     memory: str
-    fp32: float | None
-    bf16: float | None
+    speeds: Speeds
 
 
 def doctor() -> int:
@@ -45,7 +41,7 @@ def doctor() -> int:
     if not problems:
         devices = [measured(*found) for found in _devices()]
         print("\nDevices (speed of a small matrix product)")
-        print("\n".join(_described(device) for device in devices))
+        print("\n".join(line for device in devices for line in described(device)))
         print(f"  {_choice()}")
         problems += [*device_problems(devices), *accelerator_problems()]
     print(f"\nDisk: {_free_gib(Path.cwd()):.1f} GiB free in {Path.cwd()}")
@@ -81,33 +77,24 @@ def measured(name: str, title: str, memory: str) -> Device:
     """The device `name` with the speed of its matrix products."""
     import torch
 
-    speeds = [gflops(torch.device(name), dtype) for dtype in (torch.float32, torch.bfloat16)]
-    return Device(name, title, memory, *speeds)
+    from unpaired.training.products import measured_speeds
+
+    return Device(name, title, memory, measured_speeds(torch.device(name)))
 
 
-def gflops(device: torch.device, dtype: torch.dtype) -> float | None:
-    """10^9 operations per second of a small matrix product, or None when `device` cannot multiply `dtype`."""
-    import torch
-
-    try:
-        matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, device=device, dtype=dtype)
-        result = matrix @ matrix
-        if result[0, 0].item() != MATRIX_SIDE:
-            return None
-    except (RuntimeError, TypeError):  # no kernel for this device or type
-        return None
-    count, start = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - start) < SECONDS_A_MEASUREMENT:
-        result = matrix @ matrix
-        count += 1
-        result[0, 0].item()  # waits until the product is there
-    return 2 * MATRIX_SIDE**3 * count / seconds / 1e9
+def described(device: Device) -> Iterator[str]:
+    """`device` as lines of text, with a remark where bfloat16 does not pay."""
+    speeds = device.speeds
+    yield f"  {device.name}: {device.title}, {device.memory}"
+    yield f"    fp32 {_speed(speeds.fp32)}, bf16 {_speed(speeds.bf16)}"
+    if speeds.bf16_is_slower:
+        yield "    bf16 works but is slower than fp32 here: train and translate with --precision fp32."
 
 
 def device_problems(devices: list[Device]) -> Iterator[Problem]:
     """Devices that are found but cannot multiply."""
     for device in devices:
-        if device.fp32 is None:
+        if device.speeds.fp32 is None:
             yield Problem(
                 f"{device.name} ({device.title}) is there but cannot compute",
                 "Its driver and this build of PyTorch do not fit: update the driver, or use --device cpu.",
@@ -161,12 +148,6 @@ def _choice() -> str:
     engine = Engine("auto", "auto")
     return (
         f"`unpaired train` computes on {engine.device.type} in {engine.precision}; --device and --precision change it."
-    )
-
-
-def _described(device: Device) -> str:
-    return (
-        f"  {device.name}: {device.title}, {device.memory}\n    fp32 {_speed(device.fp32)}, bf16 {_speed(device.bf16)}"
     )
 
 

@@ -27,6 +27,7 @@ from unpaired.training.logs import MetricsLog, RunLog
 from unpaired.training.memory import memory_mib
 from unpaired.training.page import write_page
 from unpaired.training.processes import ALONE, Processes
+from unpaired.training.products import slow_precision
 from unpaired.training.profiling import next_visibly, profiled
 from unpaired.training.progress import Progress, duration
 from unpaired.training.runs import RunFolder
@@ -71,6 +72,8 @@ def train(
         for bad in folders.skipped:
             log.warning(f"Left out: {bad}")
         engine = Engine(config.device, config.precision, processes)
+        if engine.is_main and (warning := slow_precision(engine.device, engine.precision)):
+            log.warning(warning)
         state = TrainState(config, engine)
         if resume is not None and engine.is_main:
             checkpoint.load(state, resume)

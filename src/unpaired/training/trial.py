@@ -24,19 +24,33 @@ from unpaired.training.step import train_step
 BUDGET_SECONDS = 15.0
 BUDGET_FOR_TWO_SECONDS = 60.0  # one size alone cannot tell what every step costs from what grows with the size
 STEPS_A_SIZE = 3  # one that is counted, which also warms up, and two that are timed
-LONG_SECONDS = 1.0  # of a step as long as this, one is timed
+MOST_TIMED = 6  # where the first ones do not agree
+AGREEMENT = 1.15  # of the two shortest times: what differs more was disturbed
 ROUND_TO_PX = 32
 FRACTIONS = (8, 4, 2)  # of the side of the run's pictures
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A step on batches of `num_pixels` pixels of each domain: its time and cost, and this process' peak after it."""
+    """A step on batches of `num_pixels` pixels of each domain: its cost, and this process' peak after it.
+
+    `times` are those of the same step made again, in seconds.
+    """
 
     num_pixels: int
-    seconds: float
+    times: tuple[float, ...]
     cost: StepCost
     process_bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time of the step: the shortest, as all that disturbs makes it longer."""
+        return min(self.times)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the shortest time was seen twice."""
+        return agree(self.times)
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,11 @@ class Trial:
     def flops(self, num_pixels: int) -> int:
         """The arithmetic of such a step."""
         return round(self._on_the_line(num_pixels, lambda item: item.cost.flops))
+
+    @property
+    def unsteady(self) -> Measured | None:
+        """The largest step that took a different time each time it was made; None when all times can be relied on."""
+        return next((item for item in reversed(self.measured[-2:]) if not item.is_steady), None)
 
     @property
     def largest(self) -> Measured:
@@ -139,21 +158,29 @@ def _measurements(state: TrainState, sizes: Sequence[tuple[int, Size]]) -> Itera
         start = time.perf_counter()
         batch = _noise(batch_size, size, state.engine.device)
         cost = count_step(state, batch)
-        done.append(Measured(num_pixels, _seconds(state, batch), cost, resident_peak_bytes()))
+        done.append(Measured(num_pixels, _times(state, batch), cost, resident_peak_bytes()))
         spent += time.perf_counter() - start
         yield done[-1]
 
 
-def _seconds(state: TrainState, batch: Batch) -> float:
-    """The time of a step: the shorter of two, or that of one if it is long."""
+def agree(times: Sequence[float]) -> bool:
+    """Whether the two shortest of `times` are about the same, so that neither was disturbed by much."""
+    if len(times) < 2:
+        return False
+    shortest, second = sorted(times)[:2]
+    return second <= AGREEMENT * shortest
+
+
+def _times(state: TrainState, batch: Batch) -> tuple[float, ...]:
+    """The times of the same step, made again until two agree, or often enough, or for as long as there is time."""
     step = state.step
     times: list[float] = []
-    while not times or (len(times) < STEPS_A_SIZE - 1 and times[-1] < LONG_SECONDS):
+    while not agree(times) and len(times) < MOST_TIMED and (len(times) < 2 or sum(times) < BUDGET_SECONDS):
         state.step = step
         start = time.perf_counter()
         train_step(state, batch, whole_faces(batch))
         times.append(time.perf_counter() - start)
-    return min(times)
+    return tuple(times)
 
 
 def _noise(batch_size: int, size: Size, device: torch.device) -> Batch:
