@@ -129,6 +129,10 @@ class RunConfig:
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "Arithmetic of the networks; auto is bf16 on a CUDA device that has it and fp32 elsewhere."
     )
+    recompute: bool = setting(
+        False,
+        "Need less memory: of the generators' passes keep inputs and outputs alone, and compute the rest again.",
+    )
     ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
     self_check: bool = setting(
         True, "Try two steps, a sample grid, a save and a load before a run of 200 steps or more."

@@ -137,6 +137,14 @@ def test_resume_may_lower_the_learning_rates_as_the_error_of_a_diverged_run_says
     assert prepare(typed).config.optimizer.lr_generator == 5e-5
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_resume_may_need_less_memory_or_be_faster(data, tmp_path, on):
+    before = start(prepare(call(data, flags=SMALL_FLAGS | {"recompute": str(not on)}, out=tmp_path / "before"))).folder
+    job = prepare(TrainCall(resume=before, sets=(f"recompute={on}",), flags=flag_overrides({"steps": "3"})))
+    assert job.config.recompute == on
+    assert start(job).step == 3
+
+
 def test_resume_of_a_finished_run_says_so(run):
     assert f"{run}: is already trained for 2 of 2 steps" in messages(TrainCall(resume=run))[0]
 

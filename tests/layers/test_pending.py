@@ -8,7 +8,6 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu, pad
 
 from unpaired.layers.padding import padded
 from unpaired.layers.pending import ConvShape, Pending, PendingConv2d, convolved
-from unpaired.layers.recompute import recomputed
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -111,21 +110,3 @@ def test_the_sum_of_a_residual_block():
     x, raw, gain, shift = drawn(1, 2, 4, 4), drawn(1, 2, 4, 4, seed=1), drawn(1, 2, 1, 1), drawn(1, 2, 1, 1, seed=2)
     assert torch.allclose(Pending(raw, gain, shift).added_to(x), x + raw * gain + shift)
     assert torch.equal(Pending(raw).added_to(x), x + raw)
-
-
-def test_recomputed_parts_keep_nothing_and_change_nothing():
-    x = drawn(1, 3, 5, 5).requires_grad_()
-    calls = []
-
-    def function(x):
-        calls.append(1)
-        return x.sin().exp()
-
-    (expected,) = torch.autograd.grad(function(x).sum(), x)
-    calls.clear()
-    out = recomputed(function, x)
-    assert torch.equal(torch.autograd.grad(out.sum(), x)[0], expected)
-    assert len(calls) == 2
-    with torch.no_grad():
-        recomputed(function, x)
-    assert len(calls) == 3

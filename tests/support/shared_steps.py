@@ -39,6 +39,9 @@ EVERY_TERM = replace(  # R1 in every second step, what is reckoned over a batch,
     r1_every_steps=2,
     discriminator=replace(MUNIT.discriminator, norm="spectral"),
 )
+OTHER_NORMS = replace(
+    EVERY_TERM, generator=replace(MUNIT.generator, dim=8, content_norm="spectral", style_norm="group")
+)
 UGATIT_LIGHT = ugatit.UgatitConfig(
     generator=ugatit.GeneratorConfig(light=True, dim=4, num_res_blocks=1),
     discriminator=ugatit.DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
@@ -69,6 +72,8 @@ CASES = {
     "ugatit full": case(UGATIT_FULL),
     "ugatit with faces": case(UGATIT_LIGHT, FACE),
     "munit in bf16": case(MUNIT, precision="bf16"),
+    "munit recomputed": replace(case(OTHER_NORMS), recompute=True),
+    "ugatit recomputed": replace(case(UGATIT_LIGHT), recompute=True),
 }
 
 
@@ -83,9 +88,8 @@ def load_bricks(name: str) -> FaceEmbedder:
     return FaceEmbedder(Bricks(), replace(FACE_NETWORKS["facenet-casia"], dim=48), name)
 
 
-def steps(name: str, engine: Engine) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
-    """The numbers of each step of the case `name`, and all tensors of its state at the start and after each step."""
-    config = CASES[name]
+def steps(config: RunConfig, engine: Engine) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+    """The numbers of each step of `config`, and all tensors of its state at the start and after each step."""
     state = TrainState(config, Engine("cpu", config.precision, engine.processes))
     values, tensors = [], [copies(state)]
     for step in range(STEPS):
@@ -116,7 +120,7 @@ def steps_in_two(rank: int) -> dict[str, tuple[list[dict[str, float]], list[dict
     with together() as processes:
         engine = Engine("cpu", "fp32", processes)
         assert (engine.rank, engine.world_size) == (rank, 2)
-        return {name: steps(name, engine) for name in CASES}
+        return {name: steps(config, engine) for name, config in CASES.items()}
 
 
 def received_in_two(rank: int, path: Path) -> dict[str, Tensor]:

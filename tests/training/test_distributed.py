@@ -58,7 +58,7 @@ def test_two_processes_step_as_one_does_with_the_whole_batch(tmp_path: Path, mon
     first, second = run_in_two(steps_in_two, tmp_path)
     for name, config in CASES.items():
         tight, loose = (1e-5, 1e-2) if config.precision == "fp32" else (2e-2, 0.2)
-        values, tensors = steps(name, Engine("cpu"))
+        values, tensors = steps(config, Engine("cpu"))
         assert first[name][0] == second[name][0], name
         assert first[name][1][0].keys() == tensors[0].keys(), name
         for step, (found, other, expected) in enumerate(zip(first[name][1], second[name][1], tensors, strict=True)):

@@ -126,6 +126,12 @@ def test_sixteen_bits_need_less_but_not_half(changed):
     assert 0.5 * exact.num_bytes < rounded.num_bytes < exact.num_bytes
 
 
+def test_recomputing_needs_less_memory_and_a_third_more_arithmetic(changed):
+    kept, again = (count_step(started(changed(recompute=on)), noise(8)) for on in (False, True))
+    assert again.num_bytes < 0.7 * kept.num_bytes
+    assert again.flops == pytest.approx(4 / 3 * kept.flops, rel=0.1)
+
+
 def test_losses_with_pretrained_networks_are_counted(changed):
     plain: StepCost = count_step(started(changed()), noise())
     faces = count_step(started(changed(losses=LossesConfig(face=FaceConfig()))), noise())

@@ -12,11 +12,12 @@ from unpaired.data.folders import PictureFolders
 from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
-from unpaired.training import trial
+from unpaired.training import products, trial
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import method_without_content
 from unpaired.training.memory import resident_peak_bytes
 from unpaired.training.plan import Plan, count_parameters, describe, grid_bytes, make_plan, tensor_bytes
+from unpaired.training.products import Speeds
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
@@ -95,8 +96,25 @@ def test_the_description_names_what_people_ask_for(plan: Plan) -> None:
     assert "warning" not in text
 
 
+def test_what_makes_the_time_doubtful_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_times", lambda *_: (1.5, 4.25))
+    assert "The time is doubtful: one and the same step took from 1.5 to 4.25 s" in describe(plan_of(CONFIG))
+    monkeypatch.setattr(trial, "_times", lambda *_: (1.5, 1.5))
+    assert "doubtful" not in describe(plan_of(CONFIG))
+
+
+def test_a_precision_that_makes_the_run_slower_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "measured_speeds", lambda _: Speeds(fp32=328.0, bf16=165.0))
+    assert "165 GFLOP/s in bf16 and at 328 in fp32" in describe(plan_of(replace(CONFIG, precision="bf16")))
+    assert "in bf16" not in describe(plan_of(CONFIG))
+
+
 def test_too_much_memory_is_warned_of(plan: Plan) -> None:
-    assert "warning: this device has 1 MiB" in describe(replace(plan, capacity=2**20))
+    text = describe(replace(plan, capacity=2**20))
+    assert "warning: this device has 1 MiB" in text
+    assert "--recompute" in text
+    saving = replace(plan, config=replace(CONFIG, recompute=True), capacity=2**20)
+    assert "--recompute" not in describe(saving)
 
 
 def test_what_is_known_when_nothing_fits(monkeypatch: pytest.MonkeyPatch) -> None:

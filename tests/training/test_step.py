@@ -1,8 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
+import shared_steps
 import torch
 
+from unpaired.faces import embedder
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import WeightsConfig
 from unpaired.training.engine import Engine
@@ -32,7 +35,7 @@ def test_a_step_moves_every_part_and_counts(config, batch):
 
 def test_totals_are_the_weighted_sums_of_the_terms(changed, config, batch):
     weights = WeightsConfig(adversarial=0.5, image=3.0, style=2.0, content=0.25, cycle=4.0)
-    state = TrainState(changed(model=_with(config.model, weights=weights)), Engine("cpu"))
+    state = TrainState(changed(model=replace(config.model, weights=weights)), Engine("cpu"))
     values = train_step(state, batch)
     by_term = {"adversarial": 0.5, "image": 3.0, "style": 2.0, "content": 0.25, "cycle": 4.0}
     total = sum(w * values[f"generator/{term}_{d}"] for term, w in by_term.items() for d in "ab")
@@ -93,6 +96,33 @@ def test_bf16_trains_with_float32_weights(config, batch):
     assert values["loss_generator"] != reference["loss_generator"]
 
 
+BATCH_NORM = replace(
+    shared_steps.MUNIT,
+    generator=replace(shared_steps.MUNIT.generator, content_norm="batch", upsample_norm="batch"),
+    discriminator=replace(shared_steps.MUNIT.discriminator, norm="batch"),
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *shared_steps.CASES.values(),
+        shared_steps.case(BATCH_NORM),
+        shared_steps.case(shared_steps.UGATIT_LIGHT, precision="bf16"),
+    ],
+    ids=[*shared_steps.CASES, "munit with batch norm", "ugatit in bf16"],
+)
+def test_recomputing_changes_no_bit(config, monkeypatch):
+    """Of the numbers of each step, the weights, the moments of their gradients, and the statistics of norms."""
+    monkeypatch.setattr(embedder, "load_embedder", shared_steps.load_bricks)
+    (values, tensors), (again_values, again) = (
+        shared_steps.steps(replace(config, recompute=on), Engine("cpu")) for on in (False, True)
+    )
+    assert again_values == values
+    for step, (found, expected) in enumerate(zip(again, tensors, strict=True)):
+        assert [name for name in expected if not torch.equal(found[name], expected[name])] == [], f"after {step} steps"
+
+
 def test_gradient_norm_is_the_length_of_all_gradients_together():
     parameters = [
         torch.nn.Parameter(torch.zeros(2)),
@@ -101,9 +131,3 @@ def test_gradient_norm_is_the_length_of_all_gradients_together():
     ]
     parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
     assert gradient_norm(parameters) == pytest.approx(5.0)
-
-
-def _with(model, **changes):
-    from dataclasses import replace
-
-    return replace(model, **changes)

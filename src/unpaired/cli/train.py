@@ -31,6 +31,9 @@ def train(
     batch: Annotated[str | None, Parameter(help="Pictures of each domain in a step.")] = None,
     device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
+    recompute: Annotated[
+        bool, _SWITCH, Parameter(help="Need less memory: compute the generators' maps again instead of keeping them.")
+    ] = False,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     face_weight: Annotated[
         str | None, Parameter(help="Weight of the face identity loss in both directions; see docs/faces.md.")
@@ -61,6 +64,7 @@ def train(
                 "batch": batch,
                 "device": device,
                 "precision": precision,
+                "recompute": "true" if recompute else None,
                 "seed": seed,
                 "face-weight": face_weight,
                 "eval-every": eval_every,

@@ -41,10 +41,16 @@ def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
             [
                 Problem(
                     f"Out of memory: {asked} more were asked for (batch {config.batch_size}, {height}x{width} px)",
-                    f"Lower --batch or --size, or use --precision bf16. What was saved is whole: {run_folder}",
+                    f"{_way_out(config)} What was saved is whole: {run_folder}",
                 )
             ]
         ) from error
+
+
+def _way_out(config: RunConfig) -> str:
+    """What needs less memory. First what changes no number, where it is not done yet."""
+    first = "" if config.recompute else "Add --recompute, which changes no number. "
+    return f"{first}Lower --batch or --size, or use --precision bf16."
 
 
 def _has_lost_a_process(error: BaseException) -> bool:

@@ -29,13 +29,14 @@ _FLAGS = {
     "batch": ("batch_size",),
     "device": ("device",),
     "precision": ("precision",),
+    "recompute": ("recompute",),
     "seed": ("seed",),
     "skip-bad": ("data.skip_bad",),
     "eval-every": ("evaluation.every_steps",),
     "face-weight": ("losses.face.weight_ab", "losses.face.weight_ba"),
 }
 _MAY_CHANGE = (
-    *("steps", "device", "precision", "samples.every_steps"),
+    *("steps", "device", "precision", "recompute", "samples.every_steps"),
     *("optimizer.", "log.", "checkpoints.", "evaluation."),
 )
 _MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "data.cache_mib", "data.skip_bad")

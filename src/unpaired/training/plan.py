@@ -8,7 +8,7 @@ How right this is: benchmarks/plan.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from unpaired.models.base import AnyMethod
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import batch_without_content, extra_losses_without_content, method_without_content
 from unpaired.training.memory import MIB, capacity_mib
+from unpaired.training.products import slow_precision
 from unpaired.training.progress import duration
 from unpaired.training.selfcheck import MIN_STEPS
 from unpaired.training.trial import Trial, try_steps
@@ -38,7 +39,7 @@ class Plan:
     """What `config` asks for. `memory` in bytes by what it is for; `capacity` of the device in bytes.
 
     When not even a small step fits into the device's memory, `memory` holds only what is known without one, and
-    `flops_per_step` and `seconds_per_step` are None.
+    `flops_per_step` and `seconds_per_step` are None. `remarks` say what makes the time long or doubtful.
     """
 
     config: RunConfig
@@ -51,6 +52,7 @@ class Plan:
     capacity: int
     flops_per_step: int | None
     seconds_per_step: float | None
+    remarks: tuple[str, ...]
     checkpoint_bytes: int
     grid_bytes: int
 
@@ -91,6 +93,7 @@ def make_plan(config: RunConfig, folders: PictureFolders, run_folder: Path, engi
         capacity=round(capacity_mib(engine.device) * MIB),
         flops_per_step=trial.flops(num_pixels) if trial.measured else None,
         seconds_per_step=trial.seconds(num_pixels) if trial.measured else None,
+        remarks=tuple(_remarks(trial, engine)),
         checkpoint_bytes=sum(kept.values()),
         grid_bytes=grid_bytes(config, method, min(len(folders.a), len(folders.b))),
     )
@@ -144,7 +147,7 @@ def describe(plan: Plan) -> str:
     }
     lines = [_row(name, text) for name, text in rows.items()]
     head = "Plan (nothing has been written; memory, time and disk are estimates, usually right within a quarter):"
-    return "\n".join([head, *lines, *_warnings(plan)])
+    return "\n".join([head, *lines, *plan.remarks, *_warnings(plan)])
 
 
 def _row(name: str, text: str) -> str:
@@ -163,7 +166,8 @@ def _describe_time(plan: Plan) -> str:
     seconds = plan.seconds_per_step
     gflop = plan.flops_per_step / 1e9
     a_step = (
-        f"{_three_digits(seconds)} s a step, {_three_digits(gflop)} GFLOP at {_three_digits(gflop / seconds)} GFLOP/s"
+        f"{_three_digits(seconds)} s a step, {_three_digits(gflop)} GFLOP as computed here "
+        f"at {_three_digits(gflop / seconds)} GFLOP/s"
     )
     return f"about {duration(seconds * plan.config.steps)}: {a_step}, as fast as this machine is right now"
 
@@ -176,12 +180,21 @@ def _describe_disk(plan: Plan) -> str:
     )
 
 
+def _remarks(trial: Trial, engine: Engine) -> Iterator[str]:
+    if (slow := slow_precision(engine.device, engine.precision)) is not None:
+        yield slow
+    if (item := trial.unsteady) is not None:
+        times = f"from {_three_digits(min(item.times))} to {_three_digits(max(item.times))} s"
+        yield f"The time is doubtful: one and the same step took {times}, so other work disturbs this machine."
+
+
 def _warnings(plan: Plan) -> list[str]:
     if plan.total_memory < WARN_SHARE * plan.capacity:
         return []
+    first = "" if plan.config.recompute else "Add --recompute. "
     return [
-        f"warning: this device has {_size(plan.capacity)} of memory. Lower --size or --batch, or the networks' dim "
-        "(--set model.generator.dim=32)."
+        f"warning: this device has {_size(plan.capacity)} of memory. {first}Lower --size or --batch, or the networks' "
+        "dim (--set model.generator.dim=32)."
     ]
 
 

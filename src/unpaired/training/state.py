@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.errors import UserError
+from unpaired.layers.recompute import set_recompute
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
@@ -47,6 +48,7 @@ class TrainState:
         self.engine = engine
         self.method: AnyMethod = MODELS[config.model.name].load_method()(config.model)
         self.method.initialize(rng_for(config.seed, "initialize"))
+        set_recompute(self.method.generators, config.recompute)
         self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)

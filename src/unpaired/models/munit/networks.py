@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d
 
 from unpaired.layers.convs import ConvBlock, make_activation, make_conv
 from unpaired.layers.pending import Pending
+from unpaired.layers.recompute import Recomputable
 from unpaired.layers.resblocks import AdaINResBlock, ResBlock
 from unpaired.models.base import Domain, Outputs
 from unpaired.models.munit.config import (
@@ -25,7 +26,7 @@ from unpaired.models.munit.config import (
 )
 
 
-class ContentEncoder(nn.Module):
+class ContentEncoder(Recomputable):
     """Picture (N, 3, H, W) → content code. Instance norm takes the style out."""
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -46,7 +47,7 @@ class ContentEncoder(nn.Module):
         return out.value()
 
 
-class StyleEncoder(nn.Module):
+class StyleEncoder(Recomputable):
     """Picture (N, 3, H, W) → style code (N, style_dim). No norm: the style lives in the statistics."""
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -69,7 +70,7 @@ class StyleEncoder(nn.Module):
         return out
 
 
-class Decoder(nn.Module):
+class Decoder(Recomputable):
     """Content code and AdaIN parameters → picture."""
 
     def __init__(self, config: GeneratorConfig) -> None:

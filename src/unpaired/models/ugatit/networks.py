@@ -19,7 +19,7 @@ from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.cam import CamAttention
 from unpaired.layers.padding import Padding
 from unpaired.layers.pending import Pending, PendingConv2d
-from unpaired.layers.recompute import recomputed
+from unpaired.layers.recompute import Recomputable, recomputed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import SharedWeight, WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs
@@ -142,7 +142,7 @@ class Decoder(nn.Module):
         return out
 
 
-class Generator(nn.Module):
+class Generator(Recomputable):
     """The translator into one domain, for pictures of both: pictures of its own domain should come out as they are."""
 
     def __init__(self, config: UgatitConfig) -> None:
