@@ -33,11 +33,12 @@ OPTIONS = (
 )
 
 
+@pytest.mark.parametrize("size", [(5, 4), (1, 2)])  # more pixels than channels, and fewer
 @pytest.mark.parametrize("options", OPTIONS)
-def test_values_and_gradients_are_those_of_the_plain_way(options):
+def test_values_and_gradients_are_those_of_the_plain_way(options, size):
     torch.manual_seed(0)
     attention = CamAttention(6, **options).double().eval()
-    x = torch.randn(2, 6, 5, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, 6, *size, dtype=torch.float64, requires_grad=True)
     inputs = [x, *attention.parameters()]
     found, expected = attention(x), plain(attention, x)
     for ours, theirs in zip(found, expected, strict=True):

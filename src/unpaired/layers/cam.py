@@ -50,18 +50,26 @@ class CamAttention(nn.Module):
         self.mix = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`x` (N, C, H, W) → the attended features before their activation, of the same shape, and logits (N, 2).
-
-        Multiplying the channels and then mixing them with 1×1 weights is one mixing with multiplied weights, so that
-        the two attended copies of `x` are never made.
-        """
-        with without_autocast(x):  # logits, and the product of two small weights, stay exact
+        """`x` (N, C, H, W) → the attended features before their activation, of the same shape, and logits (N, 2)."""
+        with without_autocast(x):  # logits stay exact
             flat = x.flatten(2)
             pooled = [p.to(self.mix.weight.dtype) for p in (flat.mean(dim=2), flat.max(dim=2).values)]  # (N, C) each
-            logits, (by_average, by_maximum) = self._classify(*pooled)
+            logits, attention = self._classify(*pooled)
+        return self._mixed(x, *attention), logits
+
+    def _mixed(self, x: Tensor, by_average: Tensor, by_maximum: Tensor) -> Tensor:
+        """1×1 weights mix two copies of `x`, whose channels are multiplied by `by_average` and `by_maximum` (C,).
+
+        That is one mixing with multiplied weights. What is larger, copies or weights, is never made.
+        """
+        channels = x.shape[1]
+        if x.numel() < channels**2:
+            copies = torch.cat([x * weights[:, None, None] for weights in (by_average, by_maximum)], dim=1)
+            return _pointwise(copies, self.mix.weight.flatten(1), self.mix.bias)
+        with without_autocast(x):
             mix_average, mix_maximum = self.mix.weight.flatten(1).chunk(2, dim=1)  # (C, C) each
             weight = mix_average * by_average + mix_maximum * by_maximum
-        return _mixed(x, weight, self.mix.bias), logits
+        return _pointwise(x, weight, self.mix.bias)
 
     def _classify(self, average: Tensor, maximum: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         if self.maximum is None:
@@ -72,7 +80,7 @@ class CamAttention(nn.Module):
         return torch.cat([logit_average, logit_maximum], dim=1), (by_average, by_maximum)
 
 
-def _mixed(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 1×1 convolution: (N, C, H, W) and weight (O, C) → (N, O, H, W).
 
     On a CPU, where maps are in channels-last order, as the matrix product that it is: torch's convolution reorders the
