@@ -31,6 +31,7 @@ from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, r
 from unpaired.inference.tiles import translate_in_tiles
 from unpaired.layers.convolution import arranged
 from unpaired.layers.heat_maps import stretched
+from unpaired.layers.lasting import make_lasting
 from unpaired.models.base import Domain, TranslationNetworks, other
 
 MAX_PIXELS = 1024 * 1024
@@ -68,7 +69,9 @@ class Translator:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.max_pixels = max_pixels
-        self.networks = cast(TranslationNetworks, arranged(bundle.build_networks(), self.device))
+        networks = arranged(bundle.build_networks(), self.device)
+        make_lasting(networks)
+        self.networks = cast(TranslationNetworks, networks)
 
     @property
     def style_dim(self) -> int | None:
@@ -182,8 +185,13 @@ class Translator:
                 yield self.translate_tensor(x, to=to, style=code)
             return
         content = self.encode_content(self._padded(x), other(to))
-        for code in codes:
-            yield cropped(self.decode(content, code, to), (x.shape[2], x.shape[3]))
+        with self._computing():
+            decode = self.networks.decoder_of(content, to)
+        for style in codes:
+            code = check_codes(style, self.style_dim, len(x)).to(self.device)
+            with self._computing():
+                y = decode(code)
+            yield cropped(y.float(), (x.shape[2], x.shape[3]))
 
     @torch.inference_mode()
     def translate_tensor(self, x: Tensor, *, to: Domain, style: Codes | None = None, seed: int | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from unpaired.layers.lasting import Convolving
 from unpaired.layers.norms import make_norm
 from unpaired.layers.padding import PaddingMode, same
 from unpaired.layers.pending import ConvShape, Pending, convolved
@@ -19,7 +20,7 @@ _TORCH_MODES: dict[PaddingMode, Literal["reflect", "replicate", "zeros"]] = {
 }
 
 
-class Conv2d(nn.Conv2d):
+class Conv2d(nn.Conv2d, Convolving):
     """A convolution with bias of a map that may still be pending, padded by half its kernel or by what is given.
 
     Its parameters, names and numbers are those of torch's layer. `upsample`: pixels are doubled before the padding (2)
@@ -42,7 +43,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Pending) -> Tensor:  # type: ignore[override]
         """(N, in_channels, H, W) → (N, out_channels, upsample·H / stride, upsample·W / stride)."""
-        return convolved(x, self.weight, self.bias, self.shape)
+        return convolved(x, self.weight, self.bias, self.shape, self.kernel)
 
 
 def make_conv(

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.layers import convolution
+from unpaired.layers.lasting import Convolving, LastingKernel
 from unpaired.layers.padding import Padding, PaddingMode
 from unpaired.layers.precision import compute_dtype, without_autocast
 from unpaired.layers.prepared import Preparation, applied
+from unpaired.layers.thin import ThinGradient
 from unpaired.layers.upsample import interleaved, phase_mode, phase_weight, with_reflected_border
 
 _OUTER = [0, 1, -2, -1]  # rows or columns
@@ -57,7 +59,7 @@ class ConvShape:
     upsample: int = 1
 
 
-class PendingConv2d(nn.Module):
+class PendingConv2d(Convolving):
     """Reflection padding and a convolution, of a map that may still be pending. The result is raw again.
 
     `upsample` repeats each pixel that many times in both directions before padding.
@@ -78,38 +80,77 @@ class PendingConv2d(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, bias=bias)
         self.shape = ConvShape(padding, stride=stride, upsample=upsample)
 
-    def forward(self, x: Pending, *, with_bias: bool = True) -> Tensor:
-        """(N, in_channels, H, W) → (N, out_channels, …). Leaves the bias to the caller unless `with_bias`."""
-        return convolved(x, self.conv.weight, self.conv.bias if with_bias else None, self.shape)
+    def forward(self, x: Pending) -> Tensor:
+        """(N, in_channels, H, W) → (N, out_channels, …)."""
+        return convolved(x, self.conv.weight, self.conv.bias, self.shape, self.kernel)
 
 
-def convolved(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
-    """The convolution of a pending map, raw: (N, C, H, W) and (O, C, k, k) → (N, O, …), in autocast's type."""
+def convolved(
+    x: Pending,
+    weight: Tensor,
+    bias: Tensor | None,
+    shape: ConvShape,
+    kernel: LastingKernel | None = None,
+    thin: list[ThinGradient] | None = None,
+) -> Tensor:
+    """The convolution of a pending map, raw: (N, C, H, W) and (O, C, k, k) → (N, O, …), in autocast's type.
+
+    `kernel`, where there is one, makes it faster without gradients. The backward pass may leave a thin gradient of
+    `weight` in the list `thin` instead of giving it.
+    """
     dtype = compute_dtype(x.raw)
     weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
     with without_autocast(x.raw):
+        if kernel is not None and dtype == torch.float32 and x.raw.device.type == "cpu" and not torch.is_grad_enabled():
+            out = _convolved_by(kernel, x, weight, bias, shape)
+            if out is not None:
+                return out
         if shape.upsample == 1:
-            return _convolved(x, weight, bias, shape)
+            return _convolved(x, weight, bias, shape, thin)
         assert shape.upsample == 2, "pixels are doubled or left as they are"
         return _convolved_after_doubling(x, weight, bias, shape)
 
 
+def _convolved_by(
+    kernel: LastingKernel, x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape
+) -> Tensor | None:
+    if shape.upsample == 1:
+        return kernel.convolve(_whole(x, shape).in_place(weight.dtype), weight, bias, shape.stride)
+    small = _before_doubling(weight, shape)
+    out = kernel.convolve_doubled(_whole(x, small).in_place(weight.dtype), weight, bias)
+    return out if out is None else _with_border(out, x, weight, shape)
+
+
 def _convolved_after_doubling(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
     """See `layers.upsample`."""
+    phase_bias = None if bias is None else bias.repeat_interleave(4)
+    out = interleaved(_convolved(x, phase_weight(weight), phase_bias, _before_doubling(weight, shape)))
+    return _with_border(out, x, weight, shape)
+
+
+def _before_doubling(weight: Tensor, shape: ConvShape) -> ConvShape:
+    """How the phases are convolved for a convolution after ×2 of this `shape`."""
     kernel = weight.shape[2]
     assert shape.stride == 1
     assert shape.padding == (kernel // 2,) * 4
-    small = ConvShape((1, 1, 1, 1), phase_mode(kernel, shape.mode))
-    phase_bias = None if bias is None else bias.repeat_interleave(4)
-    out = interleaved(_convolved(x, phase_weight(weight), phase_bias, small))
-    if kernel == 3 or shape.mode != "reflect":
+    return ConvShape((1, 1, 1, 1), phase_mode(kernel, shape.mode))
+
+
+def _with_border(out: Tensor, x: Pending, weight: Tensor, shape: ConvShape) -> Tensor:
+    if weight.shape[2] == 3 or shape.mode != "reflect":
         return out
     rows, columns = replace(x, raw=x.raw[:, :, _OUTER]), replace(x, raw=x.raw[:, :, :, _OUTER])
     return with_reflected_border(out, rows.value().to(out.dtype), columns.value().to(out.dtype), weight)
 
 
-def _convolved(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
-    out: Tensor = _Convolution.apply(x.raw, x.gain, x.shift, weight, bias, x.slope, shape)
+def _whole(x: Pending, shape: ConvShape) -> Preparation:
+    return Preparation(x.raw, x.gain, x.shift, x.slope, shape.padding, shape.mode)
+
+
+def _convolved(
+    x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape, thin: list[ThinGradient] | None = None
+) -> Tensor:
+    out: Tensor = _Convolution.apply(x.raw, x.gain, x.shift, weight, bias, x.slope, shape, thin)
     return out
 
 
@@ -126,27 +167,40 @@ class _Convolution(torch.autograd.Function):
         bias: Tensor | None,
         slope: float,
         shape: ConvShape,
+        thin: list[ThinGradient] | None,
     ) -> Tensor:
         ctx.save_for_backward(raw, gain, shift, weight, bias)
-        ctx.slope, ctx.shape = slope, shape
-        whole = Preparation(raw, gain, shift, slope, shape.padding, shape.mode).in_place(weight.dtype)
+        ctx.slope, ctx.shape, ctx.thin = slope, shape, thin
+        whole = _whole(Pending(raw, gain, shift, slope), shape).in_place(weight.dtype)
         out = convolution.convolve(whole, weight, shape.stride)
         return out if bias is None else out.add_(bias[:, None, None])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = _differentiable_gradients if torch.is_grad_enabled() else _gradients
-        return *gradients(grad, ctx.saved_tensors, ctx.needs_input_grad[:5], ctx.slope, ctx.shape), None, None
+        of_tensors = grad, ctx.saved_tensors, ctx.needs_input_grad[:5], ctx.slope, ctx.shape
+        if torch.is_grad_enabled():
+            return *_differentiable_gradients(*of_tensors), None, None, None
+        return *_gradients(*of_tensors, ctx.thin), None, None, None
 
 
 def _gradients(
-    grad: Tensor, inputs: tuple[Any, ...], wanted: tuple[bool, ...], slope: float, shape: ConvShape
+    grad: Tensor,
+    inputs: tuple[Any, ...],
+    wanted: tuple[bool, ...],
+    slope: float,
+    shape: ConvShape,
+    left: list[ThinGradient] | None,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of `_Convolution`'s tensors."""
+    """The gradients of `_Convolution`'s tensors. That of the weight may be `left` thin."""
     raw, gain, shift, weight, _ = inputs
     for_map, for_weight, for_bias = wanted[:3], wanted[3], wanted[4]
     preparation = Preparation(raw, gain, shift, slope, shape.padding, shape.mode)
     whole = preparation.in_place(weight.dtype)
+    if for_weight and left is not None:
+        thin = convolution.thin_gradient(grad, whole, weight, shape.stride)
+        if thin is not None:
+            left.append(thin)
+            for_weight = False
     grad_whole, grad_weight = convolution.gradients(grad, whole, weight, shape.stride, (any(for_map), for_weight))
     grad_map = (None,) * 3 if grad_whole is None else preparation.gradients(grad_whole, whole, for_map)
     return *grad_map, grad_weight, grad.sum(dim=(0, 2, 3)) if for_bias else None

@@ -34,8 +34,17 @@ class AdaINResBlock(nn.Module):
         self.second = make_conv(channels, channels, 3, 1, 1, pad=pad)
         self.activation = make_activation(activation)
 
-    def forward(self, x: Tensor, parameters: Tensor) -> Tensor:
-        """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of both AdaINs."""
+    def first_map(self, x: Tensor) -> Tensor:
+        """What the first convolution makes of `x`. It does not depend on the AdaIN parameters."""
+        out: Tensor = self.first(Pending(x))
+        return out
+
+    def forward(self, x: Tensor, parameters: Tensor, first_map: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of both AdaINs.
+
+        `first_map` of `x`, where it is known already, is not computed again.
+        """
         first_bias, first_scale, second_bias, second_scale = parameters.chunk(4, dim=1)
-        hidden = activated(adain(self.first(Pending(x)), first_bias, first_scale), self.activation)
+        first = self.first_map(x) if first_map is None else first_map
+        hidden = activated(adain(first, first_bias, first_scale), self.activation)
         return adain(self.second(hidden), second_bias, second_scale).added_to(x)

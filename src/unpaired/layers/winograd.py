@@ -45,19 +45,37 @@ class Winograd:
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W), weight (O, C, taps·stride, taps·stride) → (N, O, h, w), in channels-last order."""
-        kernels = self._kernels(weight)
-        strips = [
-            self._outputs(_product("products", self._tiles(strip), kernels.mT), strip)
-            for strip, _ in self._strips(x, len(weight))
-        ]
-        return strips[0] if len(strips) == 1 else torch.cat(strips, dim=2)
+        return self.filtered(x, self.kernels(weight))
+
+    def filtered(self, x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, spread: int = 1) -> Tensor:
+        """`convolve` with the `kernels` (n², O, stride²·C) that `kernels` made of a weight, plus `bias`.
+
+        With a `spread` of 2, each output is one of the 2×2 pixels of a result twice as large: O is (2, 2, outputs).
+        """
+        rows, columns = self._num_tiles(x)
+        num_outputs = len(kernels[0]) // spread**2
+        size = (len(x), num_outputs, rows * self.tile * spread, columns * self.tile * spread)
+        out = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+        whole = out.permute(0, 2, 3, 1).view(-1, rows, self.tile, spread, columns, self.tile, spread, num_outputs)
+        for strip, start in self._strips(x, len(kernels[0])):
+            first = start // (self.tile * self.stride)
+            products = _product("products", self._tiles(strip), kernels.mT)
+            apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
+            tiles = apart.view(self.tile, self.tile, len(x), -1, columns, spread, spread, num_outputs)
+            tiles = tiles.permute(2, 3, 0, 5, 4, 1, 6, 7)
+            target = whole[:, first : first + tiles.shape[1]]
+            target.copy_(tiles) if bias is None else torch.add(tiles, bias, out=target)
+        height, width = (spread * length for length in self._size(x))
+        if out.shape[2:] == (height, width):
+            return out  # and no view of it, which autograd would not let activations work on in place
+        return out[:, :, :height, :width].contiguous(memory_format=torch.channels_last)
 
     def gradients(
         self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of `x` and of `weight`, those that are `wanted`, by that of the result."""
         for_x, for_weight = wanted
-        kernels = self._kernels(weight) if for_x else None
+        kernels = self.kernels(weight) if for_x else None
         size = (self._side**2, len(weight), self.stride**2 * x.shape[1])
         grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
         grad_x: Tensor | None = None
@@ -129,7 +147,7 @@ class Winograd:
         pixels = out.view(num, (rows + 1) * self.tile * s, (columns + 1) * self.tile * s, channels)
         return pixels[:, :height, :width].permute(0, 3, 1, 2)
 
-    def _kernels(self, weight: Tensor) -> Tensor:
+    def kernels(self, weight: Tensor) -> Tensor:
         """`weight` transformed: (n², O, stride²·C)."""
         apart = (self.taps, self.stride)
         parts = torch.unflatten(torch.unflatten(weight, 3, apart), 2, apart)  # (O, C, taps, stride, taps, stride)
@@ -137,7 +155,7 @@ class Winograd:
         return _product("kernels", self._matrices(weight).kernels, each).view(self._side**2, len(weight), -1)
 
     def _weight(self, grad: Tensor, weight: Tensor) -> Tensor:
-        """The adjoint of `_kernels`."""
+        """The adjoint of `kernels`."""
         num_outputs, channels = weight.shape[:2]
         apart = _product("weight", self._matrices(weight).kernels.T, grad.view(self._side**2, -1))
         parts = apart.view(self.taps, self.taps, num_outputs, self.stride, self.stride, channels)
@@ -145,17 +163,8 @@ class Winograd:
         by_pixel = out.copy_(parts.permute(2, 0, 3, 1, 4, 5)).view(num_outputs, *weight.shape[2:], channels)
         return by_pixel.permute(0, 3, 1, 2)  # (O, C, k, k) in channels-last order
 
-    def _outputs(self, products: Tensor, x: Tensor) -> Tensor:
-        """The result for `x`, (N, O, h, w), from the products of all positions (n², N·tiles, O)."""
-        rows, columns = self._num_tiles(x)
-        height, width = self._size(x)
-        apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
-        tiles = apart.view(self.tile, self.tile, len(x), rows, columns, -1).permute(2, 3, 0, 4, 1, 5)
-        whole = torch.empty(tiles.shape, dtype=x.dtype).copy_(tiles).view(len(x), rows * self.tile, -1, tiles.shape[-1])
-        return whole[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-
     def _products(self, grad: Tensor, x: Tensor) -> Tensor:
-        """The adjoint of `_outputs`."""
+        """The adjoint of what `filtered` makes of the products of all positions."""
         rows, columns = self._num_tiles(x)
         missing = rows * self.tile - grad.shape[2], columns * self.tile - grad.shape[3]
         whole = pad(grad, (0, missing[1], 0, missing[0])) if any(missing) else grad

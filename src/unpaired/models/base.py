@@ -7,7 +7,7 @@ their weights. Translation knows nothing of the loop: it uses the `TranslationNe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -103,6 +103,10 @@ class TranslationNetworks(Protocol):
 
     def decode(self, content: Tensor, style: Tensor, domain: Domain) -> Tensor:
         """Pictures of `domain` from content and style codes: (N, 3, H, W) in [-1, 1]."""
+        ...
+
+    def decoder_of(self, content: Tensor, domain: Domain) -> Callable[[Tensor], Tensor]:
+        """What `decode` does with this content, as a function of the style: for many styles of the same pictures."""
         ...
 
     def attention(self, x: Tensor, to: Domain) -> Tensor:

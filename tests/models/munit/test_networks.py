@@ -127,3 +127,14 @@ def test_scoring_batches_at_once_makes_one_power_iteration():
     networks({d: [x, x] for d in DOMAINS})
     alone({d: [x] for d in DOMAINS})
     assert all(torch.equal(tensor, alone.state_dict()[name]) for name, tensor in networks.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+@pytest.mark.parametrize("num_res_blocks", [0, 2])
+def test_decoding_a_content_in_many_styles_is_decoding_each(num_res_blocks):
+    generators = MunitGenerators(MunitConfig(generator=replace(SMALL, num_res_blocks=num_res_blocks)))
+    content = torch.randn(2, 32, 8, 8)
+    with torch.no_grad():
+        decode = generators.decoder_of(content, "b")
+        for style in torch.randn(3, 2, 3):
+            assert torch.equal(decode(style), generators.decode(content, style, "b"))

@@ -5,7 +5,7 @@ A style code is (N, style_dim); a content code is (N, dim·2^num_downsamples, H 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -91,13 +91,24 @@ class Decoder(Recomputable):
         self.up_blocks = nn.ModuleList(ups)
         self.head = make_conv(channels, 3, 7, 1, 3, pad=pad)
 
-    def forward(self, content: Tensor, adain_parameters: Tensor) -> Tensor:
-        """(N, C, h, w), (N, num_adain_parameters) → (N, 3, h·2^d, w·2^d) in [-1, 1]."""
+    def first_map(self, content: Tensor) -> Tensor | None:
+        """What the first convolution makes of `content`, the same for every style. None without residual blocks."""
+        if not self.res_blocks:
+            return None
+        block = self.res_blocks[0]
+        assert isinstance(block, AdaINResBlock)
+        return block.first_map(content)
+
+    def forward(self, content: Tensor, adain_parameters: Tensor, first_map: Tensor | None = None) -> Tensor:
+        """(N, C, h, w), (N, num_adain_parameters) → (N, 3, h·2^d, w·2^d) in [-1, 1].
+
+        `first_map` of the content, where it is known already, is not computed again.
+        """
         x = content
         if self.res_blocks:
             per_block = adain_parameters.chunk(len(self.res_blocks), dim=1)
             for block, parameters in zip(self.res_blocks, per_block, strict=True):
-                x = block(x, parameters)
+                x = block(x, parameters, first_map if x is content else None)
         pending = Pending(x)
         for block in self.up_blocks:
             pending = block(pending)
@@ -130,6 +141,16 @@ class AutoEncoder(nn.Module):
         """The picture with this content and this style: (N, 3, H, W) in [-1, 1]."""
         out: Tensor = self.decoder(content, self.mlp(style))
         return out
+
+    def decoder_of(self, content: Tensor) -> Callable[[Tensor], Tensor]:
+        """What makes the picture of a style (N, style_dim) with this `content`: what styles share is computed now."""
+        first_map = self.decoder.first_map(content)
+
+        def decode(style: Tensor) -> Tensor:
+            out: Tensor = self.decoder(content, self.mlp(style), first_map)
+            return out
+
+        return decode
 
     def decode_all(self, *codes: tuple[Tensor, Tensor]) -> Iterator[Tensor]:
         """The picture of each pair of a content and a style code. In one pass, where samples do not mix."""
@@ -238,6 +259,10 @@ class MunitGenerators(nn.Module):
     def decode(self, content: Tensor, style: Tensor, domain: Domain) -> Tensor:
         """Pictures of `domain`: (N, 3, H, W) in [-1, 1]."""
         return self.of(domain).decode(content, style)
+
+    def decoder_of(self, content: Tensor, domain: Domain) -> Callable[[Tensor], Tensor]:
+        """What makes pictures of `domain` with this `content` of styles (N, style_dim)."""
+        return self.of(domain).decoder_of(content)
 
     def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
         """`x` translated to `to` with `style` (N, style_dim)."""
