@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
+from unpaired.layers.thin import ThinGradient
 from unpaired.layers.unfolded import Unfolded
 from unpaired.layers.winograd import Winograd
 
@@ -36,6 +37,12 @@ def arranged(module: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cpu":
         module.to(memory_format=torch.channels_last)
     return module
+
+
+def thin_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> ThinGradient | None:
+    """The gradient of `weight` without multiplying it out, where it is computed as one product at all."""
+    way = _way(x, weight, stride)
+    return way.thin(grad, x, weight) if isinstance(way, Unfolded) else None
 
 
 class _Way(Protocol):

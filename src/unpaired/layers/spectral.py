@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from unpaired.layers.padding import Padding
 from unpaired.layers.pending import Pending, PendingConv2d, convolved
 from unpaired.layers.precision import without_autocast
+from unpaired.layers.thin import ThinGradient, handed_over
 
 
 class SpectralNorm(nn.Module):
@@ -38,11 +39,14 @@ class SpectralNorm(nn.Module):
         for vector in (self.u, self.v):
             vector.copy_(normalize(torch.randn_like(vector), dim=0, eps=self.eps))
 
-    def forward(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """`weight` for all its other uses, and its σ, a float32 scalar: the gradients of both come back as one."""
+    def forward(self, weight: Tensor, thin: list[ThinGradient] | None = None) -> tuple[Tensor, Tensor]:
+        """`weight` for all its other uses, and its σ, a float32 scalar: the gradients of both come back as one.
+
+        With those that uses of a 4-dimensional weight leave in `thin`.
+        """
         with without_autocast(weight):
             u, v, product = self._step(weight) if self.training else self._as_it_is(weight)
-            same, sigma = _WithSigma.apply(weight, u, v, product)
+            same, sigma = _WithSigma.apply(weight, u, v, product, [] if thin is None else thin)
             return same, sigma
 
     @torch.no_grad()
@@ -75,17 +79,33 @@ class _WithSigma(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor, product: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(u, v)
+    def forward(
+        ctx: Any, weight: Tensor, u: Tensor, v: Tensor, product: Tensor, thin: list[ThinGradient]
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(weight, u, v)
+        ctx.thin = thin
+        ctx.set_materialize_grads(False)
         return weight.view_as(weight), torch.dot(u, product)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, grad_sigma: Tensor) -> tuple[Tensor, None, None, None]:
-        u, v = ctx.saved_tensors
-        column = (grad_sigma * u).view(-1, *[1] * (v.dim() - 1))
+    def backward(ctx: Any, grad: Tensor | None, grad_sigma: Tensor | None) -> tuple[Tensor | None, *tuple[None, ...]]:
+        weight, u, v = ctx.saved_tensors
+        nothing = None, None, None, None
+        column = u * (0.0 if grad_sigma is None else grad_sigma)
+        if ctx.thin:
+            of_sigma = ThinGradient(column[None], v.permute(0, 2, 3, 1).flatten(1))
+            thin = ThinGradient.sum_of([*(part.to(weight.dtype) for part in ctx.thin), of_sigma])
+            ctx.thin.clear()
+            if grad is None and handed_over(weight, thin):
+                return None, *nothing
+            dense = thin.dense(weight)
+            return dense if grad is None else grad + dense, *nothing
+        column = column.view(-1, *[1] * (v.dim() - 1))
+        if grad is None:
+            return column * v, *nothing
         if torch.is_grad_enabled():  # the gradient may be wanted for gradients of gradients
-            return torch.addcmul(grad, column, v), None, None, None
-        return grad.addcmul_(column, v), None, None, None
+            return torch.addcmul(grad, column, v), *nothing
+        return grad.addcmul_(column, v), *nothing
 
 
 def _order(weight: Tensor) -> tuple[int, ...]:
@@ -108,8 +128,9 @@ class SpectralConv2d(nn.Module):
     def forward(self, x: Pending, *, slope: float = 1.0) -> Pending:
         """leaky_relu(conv(x, W / σ) + bias): (N, in_channels, H, W) → (N, out_channels, …)."""
         layer = self.conv.conv
-        weight, sigma = self.sigma(layer.weight)
-        raw = convolved(x, weight, None, self.conv.shape)
+        thin: list[ThinGradient] = []
+        weight, sigma = self.sigma(layer.weight, thin)
+        raw = convolved(x, weight, None, self.conv.shape, thin=thin)
         gain = (1 / sigma).view(1, 1, 1, 1)
         bias = torch.zeros_like(gain) if layer.bias is None else layer.bias.view(1, -1, 1, 1)
         return Pending(raw, gain, bias, slope)

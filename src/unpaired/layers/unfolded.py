@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unpaired.layers.thin import ThinGradient
+
 
 @dataclass(frozen=True)
 class Unfolded:
@@ -28,9 +30,14 @@ class Unfolded:
         self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of `x` and of `weight`, those that are `wanted`, by that of the result."""
-        rows = grad.permute(0, 2, 3, 1).flatten(0, 2)  # (N·h·w, O)
+        rows = _rows(grad)
         grad_x = self._folded(torch.mm(rows, _kernels(weight)), x, weight) if wanted[0] else None
-        return grad_x, self._of_weight(rows, x, weight) if wanted[1] else None
+        grad_weight = ThinGradient(rows, self._patches(x, weight)).dense(weight) if wanted[1] else None
+        return grad_x, grad_weight
+
+    def thin(self, grad: Tensor, x: Tensor, weight: Tensor) -> ThinGradient:
+        """The gradient of `weight`, not multiplied out."""
+        return ThinGradient(_rows(grad), self._patches(x, weight))
 
     def _size(self, x: Tensor, weight: Tensor) -> tuple[int, int]:
         """Height and width of the result."""
@@ -53,10 +60,10 @@ class Unfolded:
                 target += each[:, :, :, row, column].permute(0, 3, 1, 2)
         return out
 
-    def _of_weight(self, rows: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        """The gradient (O, C, k, k) in channels-last order."""
-        product = torch.mm(rows.t(), self._patches(x, weight))
-        return product.view(len(weight), *weight.shape[2:], -1).permute(0, 3, 1, 2)
+
+def _rows(grad: Tensor) -> Tensor:
+    """The gradient of a result (N, O, h, w) by pixels: (N·h·w, O)."""
+    return grad.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def _kernels(weight: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from unpaired.layers.recompute import set_recompute
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
+from unpaired.training.adam import Adam
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
 from unpaired.training.extra_losses import ExtraLosses
@@ -155,16 +156,16 @@ def learning_rate_factor(config: OptimizerConfig, step: int, num_steps: int) -> 
             return 1.0 - min(1.0, max(0, change * config.step_size - half) / half)
 
 
-def _adam(network: nn.Module, config: OptimizerConfig, learning_rate: float) -> torch.optim.Adam:
-    """Adam with weight decay on the weights that `config` names. Fused: one pass over memory instead of ten."""
+def _adam(network: nn.Module, config: OptimizerConfig, learning_rate: float) -> Adam:
+    """Adam with weight decay on the weights that `config` names."""
     kernels = [parameter for parameter in network.parameters() if config.decay == "all" or parameter.dim() > 1]
     others = [parameter for parameter in network.parameters() if config.decay != "all" and parameter.dim() <= 1]
     groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     used = [group for group in groups if group["params"]]
-    return torch.optim.Adam(used, lr=learning_rate, betas=config.betas, fused=True)
+    return Adam(used, learning_rate=learning_rate, betas=config.betas)
 
 
-def _moments(optimizer: torch.optim.Adam, network: nn.Module, prefix: str) -> dict[str, Tensor]:
+def _moments(optimizer: Adam, network: nn.Module, prefix: str) -> dict[str, Tensor]:
     return {
         f"{prefix}{moment}.{name}": optimizer.state[parameter][moment]
         for name, parameter in network.named_parameters()
@@ -173,7 +174,7 @@ def _moments(optimizer: torch.optim.Adam, network: nn.Module, prefix: str) -> di
     }
 
 
-def _load_moments(optimizer: torch.optim.Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int) -> None:
+def _load_moments(optimizer: Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int) -> None:
     """Set Adam's moments. Its own counter is the run's step, because every update touches every parameter."""
     optimizer.state.clear()
     for name, parameter in network.named_parameters():

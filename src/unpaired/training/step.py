@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unpaired.errors import UserError
+from unpaired.layers.thin import ThinGradient, thin_gradients
 from unpaired.models.base import Batch
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.terms import Observed, Terms
@@ -70,8 +71,9 @@ def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, f
     _check_finite({name: value for name, value in values.items() if "/" in name}, state.step)
     values |= _observations(state, terms.observed)
     optimizer, network = state.optimizers[f"{which}s"], state.networks[f"{which}s"]
-    total.backward()  # type: ignore[no-untyped-call]
-    values[f"grad_norm_{which}"] = gradient_norm(network.parameters())
+    with thin_gradients(on=state.engine.world_size == 1) as optimizer.thin:  # processes average whole gradients
+        total.backward()  # type: ignore[no-untyped-call]
+    values[f"grad_norm_{which}"] = gradient_norm(network.parameters(), optimizer.thin)
     _check_finite({f"the gradient of loss_{which}": values[f"grad_norm_{which}"]}, state.step)
     optimizer.step()
     return values
@@ -85,10 +87,11 @@ def _observations(state: TrainState, observed: Mapping[str, Observed]) -> dict[s
     return {name: total / count for name, (total, count) in zip(observed, sums, strict=True) if count > 0}
 
 
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
-    """The Euclidean norm of all gradients together."""
+def gradient_norm(parameters: Iterable[nn.Parameter], thin: Mapping[Tensor, ThinGradient] | None = None) -> float:
+    """The Euclidean norm of all gradients together, those that are `thin` among them."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    norms = [*torch._foreach_norm(gradients), *(gradient.norm().float() for gradient in (thin or {}).values())]
+    return float(torch.linalg.vector_norm(torch.stack(norms)))
 
 
 def _check_finite(values: Mapping[str, float], step: int) -> None:

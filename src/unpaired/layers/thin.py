@@ -1,0 +1,86 @@
+"""Gradients of large kernels over tiny maps, as the two thin matrices whose product they are.
+
+A kernel (outputs, K) that met P patches has the gradient rowsᵀ · patches, of (P, outputs) and (P, K). A discriminator's
+last kernel has 134 MB and meets a dozen patches: its gradient takes longer to write down, to measure and to read than
+to compute. Within `thin_gradients` it is left as it is, for an optimizer that multiplies a few rows at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_THIN = 4  # times fewer numbers than the gradient
+
+
+@dataclass(frozen=True)
+class ThinGradient:
+    """The gradient rowsᵀ · patches of a kernel: `rows` (P, outputs), `patches` (P, K) in channels-last order."""
+
+    rows: Tensor
+    patches: Tensor
+
+    @classmethod
+    def sum_of(cls, parts: Iterable[ThinGradient]) -> ThinGradient:
+        """The sum of several, of the same kernel."""
+        rows, patches = zip(*((part.rows, part.patches) for part in parts), strict=True)
+        return cls(torch.cat(rows), torch.cat(patches))
+
+    def to(self, dtype: torch.dtype) -> ThinGradient:
+        """The same in `dtype`."""
+        return ThinGradient(self.rows.to(dtype), self.patches.to(dtype))
+
+    def norm(self) -> Tensor:
+        """Its Euclidean norm, from products of P by P numbers."""
+        rows, patches = self.rows.double(), self.patches.double()
+        return ((rows @ rows.t()) * (patches @ patches.t())).sum().clamp_min(0).sqrt()
+
+    def dense(self, like: Tensor) -> Tensor:
+        """The gradient itself, with the shape of the kernel `like`, in channels-last order."""
+        num_outputs, channels, *sides = like.shape
+        return torch.mm(self.rows.t(), self.patches).view(num_outputs, *sides, channels).permute(0, 3, 1, 2)
+
+    def pays_for(self, kernel: Tensor) -> bool:
+        """Whether it is much smaller than the gradient of `kernel`, whose order of memory is that of the patches."""
+        is_small = _THIN * (self.rows.numel() + self.patches.numel()) <= kernel.numel()
+        return is_small and kernel.is_contiguous(memory_format=torch.channels_last)
+
+
+class _Collection(threading.local):
+    """What is being collected in this thread: on a CPU, the one that calls `backward` also makes the gradients."""
+
+    found: dict[Tensor, ThinGradient] | None = None
+
+
+_collection = _Collection()
+
+
+@contextmanager
+def thin_gradients(*, on: bool = True) -> Iterator[dict[Tensor, ThinGradient]]:
+    """Collects thin gradients by their parameter, whose `grad` they are then not in. None where it is not `on`.
+
+    At the end of the context there is one gradient a parameter: one that also got a `grad` has it all there.
+    """
+    found: dict[Tensor, ThinGradient] = {}
+    outer, _collection.found = _collection.found, found if on else None
+    try:
+        yield found
+    finally:
+        _collection.found = outer
+    for parameter in [p for p in found if p.grad is not None]:
+        assert parameter.grad is not None
+        parameter.grad += found.pop(parameter).dense(parameter)
+
+
+def handed_over(parameter: Tensor, gradient: ThinGradient) -> bool:
+    """Whether somebody collects the `gradient` of the leaf `parameter`, who has got it now."""
+    found = _collection.found
+    if found is None or not parameter.is_leaf or not gradient.pays_for(parameter):
+        return False
+    found[parameter] = ThinGradient.sum_of([*([found[parameter]] if parameter in found else []), gradient])
+    return True
