@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -113,7 +114,8 @@ def _decoded(
 
 
 def _stacked(batch: list[Job], pictures: Sequence[Future[Tensor]]) -> tuple[list[Job], Tensor]:
-    return batch, torch.stack([picture.result() for picture in pictures])
+    # by numpy: torch would wake its threads, and wait for them while others save on their processors
+    return batch, torch.from_numpy(np.stack([picture.result().numpy() for picture in pictures]))
 
 
 def _read(job: Job, background: tuple[int, int, int]) -> Tensor:
