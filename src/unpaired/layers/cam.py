@@ -8,6 +8,7 @@ from torch.nn.functional import linear
 
 from unpaired.layers.precision import without_autocast
 from unpaired.layers.spectral import SpectralNorm
+from unpaired.layers.wide_linear import SharedWeight
 
 
 class DomainClassifier(nn.Module):
@@ -64,8 +65,12 @@ class CamAttention(nn.Module):
         """
         channels = x.shape[1]
         if x.numel() < channels**2:
-            copies = torch.cat([x * weights[:, None, None] for weights in (by_average, by_maximum)], dim=1)
-            return _pointwise(copies, self.mix.weight.flatten(1), self.mix.bias)
+            pixels = x.permute(0, 2, 3, 1)
+            copies = torch.cat([pixels * by_average, pixels * by_maximum], dim=3)
+            assert self.mix.bias is not None
+            mixed = SharedWeight(self.mix.weight).product(copies.flatten(0, 2))
+            mixed = mixed + self.mix.bias.to(mixed.dtype)
+            return mixed.view(*pixels.shape).permute(0, 3, 1, 2)
         with without_autocast(x):
             mix_average, mix_maximum = self.mix.weight.flatten(1).chunk(2, dim=1)  # (C, C) each
             weight = mix_average * by_average + mix_maximum * by_maximum

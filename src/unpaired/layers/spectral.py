@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from unpaired.layers.padding import Padding
 from unpaired.layers.pending import Pending, PendingConv2d, convolved
 from unpaired.layers.precision import without_autocast
-from unpaired.layers.thin import ThinGradient, handed_over
+from unpaired.layers.thin import ThinGradient, collected
 
 
 class SpectralNorm(nn.Module):
@@ -93,13 +93,8 @@ class _WithSigma(torch.autograd.Function):
         nothing = None, None, None, None
         column = u * (0.0 if grad_sigma is None else grad_sigma)
         if ctx.thin:
-            of_sigma = ThinGradient(column[None], v.permute(0, 2, 3, 1).flatten(1))
-            thin = ThinGradient.sum_of([*(part.to(weight.dtype) for part in ctx.thin), of_sigma])
-            ctx.thin.clear()
-            if grad is None and handed_over(weight, thin):
-                return None, *nothing
-            dense = thin.dense(weight)
-            return dense if grad is None else grad + dense, *nothing
+            ctx.thin.append(ThinGradient(column[None], v.permute(0, 2, 3, 1).flatten(1)))
+            return collected(weight, ctx.thin, grad), *nothing
         column = column.view(-1, *[1] * (v.dim() - 1))
         if grad is None:
             return column * v, *nothing

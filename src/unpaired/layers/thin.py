@@ -1,6 +1,6 @@
-"""Gradients of large kernels over tiny maps, as the two thin matrices whose product they are.
+"""Gradients of large weights that met few vectors, as the two thin matrices whose product they are.
 
-A kernel (outputs, K) that met P patches has the gradient rowsᵀ · patches, of (P, outputs) and (P, K). A discriminator's
+A weight (outputs, K) that met P patches has the gradient rowsᵀ · patches, of (P, outputs) and (P, K). A discriminator's
 last kernel has 134 MB and meets a dozen patches: its gradient takes longer to write down, to measure and to read than
 to compute. Within `thin_gradients` it is left as it is, for an optimizer that multiplies a few rows at a time.
 """
@@ -20,14 +20,14 @@ _THIN = 4  # times fewer numbers than the gradient
 
 @dataclass(frozen=True)
 class ThinGradient:
-    """The gradient rowsᵀ · patches of a kernel: `rows` (P, outputs), `patches` (P, K) in channels-last order."""
+    """The gradient rowsᵀ · patches of a weight: `rows` (P, outputs) and `patches` (P, K), in channels-last order."""
 
     rows: Tensor
     patches: Tensor
 
     @classmethod
     def sum_of(cls, parts: Iterable[ThinGradient]) -> ThinGradient:
-        """The sum of several, of the same kernel."""
+        """The sum of several, of the same weight."""
         rows, patches = zip(*((part.rows, part.patches) for part in parts), strict=True)
         return cls(torch.cat(rows), torch.cat(patches))
 
@@ -41,14 +41,18 @@ class ThinGradient:
         return ((rows @ rows.t()) * (patches @ patches.t())).sum().clamp_min(0).sqrt()
 
     def dense(self, like: Tensor) -> Tensor:
-        """The gradient itself, with the shape of the kernel `like`, in channels-last order."""
-        num_outputs, channels, *sides = like.shape
-        return torch.mm(self.rows.t(), self.patches).view(num_outputs, *sides, channels).permute(0, 3, 1, 2)
+        """The gradient itself, with the shape of the weight `like`; of a kernel in channels-last order."""
+        product = torch.mm(self.rows.t(), self.patches)
+        if like.dim() == 2:
+            return product
+        num_outputs, channels, height, width = like.shape
+        return product.view(num_outputs, height, width, channels).permute(0, 3, 1, 2)
 
-    def pays_for(self, kernel: Tensor) -> bool:
-        """Whether it is much smaller than the gradient of `kernel`, whose order of memory is that of the patches."""
-        is_small = _THIN * (self.rows.numel() + self.patches.numel()) <= kernel.numel()
-        return is_small and kernel.is_contiguous(memory_format=torch.channels_last)
+    def pays_for(self, weight: Tensor) -> bool:
+        """Whether it is much smaller than the gradient of `weight`, whose order of memory is that of the patches."""
+        is_small = _THIN * (self.rows.numel() + self.patches.numel()) <= weight.numel()
+        order = torch.contiguous_format if weight.dim() == 2 else torch.channels_last
+        return is_small and weight.is_contiguous(memory_format=order)
 
 
 class _Collection(threading.local):
@@ -75,6 +79,21 @@ def thin_gradients(*, on: bool = True) -> Iterator[dict[Tensor, ThinGradient]]:
     for parameter in [p for p in found if p.grad is not None]:
         assert parameter.grad is not None
         parameter.grad += found.pop(parameter).dense(parameter)
+
+
+def collected(weight: Tensor, thin: list[ThinGradient], direct: Tensor | None) -> Tensor | None:
+    """The gradient of `weight` that autograd gets: `direct` and all of `thin`, which is emptied.
+
+    None where there is none, or where somebody collects it as it is. Fit for gradients of gradients where `thin` is
+    empty.
+    """
+    if not thin:
+        return direct
+    total = ThinGradient.sum_of(part.to(weight.dtype) for part in thin)
+    thin.clear()
+    if direct is None:
+        return None if handed_over(weight, total) else total.dense(weight)
+    return direct + total.dense(weight)
 
 
 def handed_over(parameter: Tensor, gradient: ThinGradient) -> bool:
