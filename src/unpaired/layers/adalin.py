@@ -80,7 +80,7 @@ class _MeanAndVariance(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         mean = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
         ctx.save_for_backward(x, mean)
-        return mean, _centered(x, mean).square_().mean(dim=(2, 3))
+        return mean, _squared_deviations(x, mean).mean(dim=(2, 3))
 
     @staticmethod
     def backward(ctx: Any, grad_mean: Tensor, grad_variance: Tensor) -> Tensor:
@@ -91,13 +91,17 @@ class _MeanAndVariance(torch.autograd.Function):
         return torch.addcmul(shift[:, :, None, None], x, gain[:, :, None, None]).to(x.dtype)
 
 
-def _centered(x: Tensor, mean: Tensor) -> Tensor:
-    """`x` without its `mean`, on a CPU in scratch memory."""
+def _squared_deviations(x: Tensor, mean: Tensor) -> Tensor:
+    """The squares of `x` less its `mean`, on a CPU in scratch memory."""
     mean = mean[:, :, None, None]
     if x.device.type != "cpu" or not x.is_contiguous(memory_format=torch.channels_last):
-        return x - mean
+        return (x - mean).square_()
     num, channels, height, width = x.shape
-    return torch.sub(x, mean, out=_scratch.map("centered", (num, channels, height, width), mean.dtype))
+    out = _scratch.map("deviations", (num, channels, height, width), mean.dtype)
+    if x.dtype != mean.dtype:
+        return torch.sub(x, mean, out=out).square_()
+    squares: Tensor = torch.ops.aten.mse_loss.out(x, mean.expand_as(x), 0, out=out)  # in one pass
+    return squares
 
 
 def instance_affine(moments: Moments, variance: Variance, eps: float) -> Affine:
