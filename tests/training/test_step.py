@@ -6,8 +6,11 @@ import shared_steps
 import torch
 
 from unpaired.faces import embedder
+from unpaired.layers.thin import thin_gradients
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import WeightsConfig
+from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
+from unpaired.training import step as step_module
 from unpaired.training.engine import Engine
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.step import NonFiniteError, gradient_norm, train_step
@@ -131,3 +134,26 @@ def test_gradient_norm_is_the_length_of_all_gradients_together():
     ]
     parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
     assert gradient_norm(parameters) == pytest.approx(5.0)
+
+
+def test_gradients_that_stay_thin_make_the_updates_of_whole_ones(config, monkeypatch):
+    """U-GAT-IT with layers wide enough: of both discriminators the last ones, and the full model's perceptron."""
+    discriminator = DiscriminatorConfig(dim=16, num_layers_global=5, num_layers_local=4)
+    generator = GeneratorConfig(dim=4, num_res_blocks=1, size=(32, 32))
+    model = UgatitConfig(generator=generator, discriminator=discriminator)
+    ugatit = replace(config, model=model, batch_size=1)
+    pictures = Batch(*(torch.rand(1, 3, 32, 32, generator=rng_for(d)) * 2 - 1 for d in "ab"))
+
+    def two_steps(on):
+        monkeypatch.setattr(step_module, "thin_gradients", lambda **_: thin_gradients(on=on))
+        state = TrainState(ugatit, Engine("cpu"))
+        values = [train_step(state, pictures) for _ in range(2)]
+        return values, copied(state), state.optimizers["generators"].thin
+
+    values, tensors, thin = two_steps(on=True)
+    whole_values, whole_tensors, nothing = two_steps(on=False)
+    assert len(thin) == 2
+    assert nothing == {}
+    for found, expected in zip(values, whole_values, strict=True):
+        assert found == pytest.approx(expected, rel=1e-4)
+    torch.testing.assert_close(tensors, whole_tensors, rtol=1e-3, atol=1e-5)
