@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.speed.folder import Folder
 from benchmarks.speed.pipeline import Pipeline
 from benchmarks.speed.startup import StartUp
 from benchmarks.speed.tasks import Task
@@ -26,6 +27,7 @@ def catalogue(device: str) -> Mapping[str, Task]:
         Training(name="train-ugatit-full-256", preset="ugatit", size=256, by_default=False, together=False),
         Translation(name="translate-munit-256", preset="munit", size=256, num_styles=10),
         Pipeline(name="data", preset="munit", size=64, stored=256),
+        Folder(name="folder", size=256),
         StartUp(name="startup", preset="munit", size=256),
     ]
     return {task.name: task for task in tasks}

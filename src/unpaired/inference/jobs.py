@@ -115,7 +115,8 @@ def _decoded(
 
 def _stacked(batch: list[Job], pictures: Sequence[Future[Tensor]]) -> tuple[list[Job], Tensor]:
     # by numpy: torch would wake its threads, and wait for them while others save on their processors
-    return batch, torch.from_numpy(np.stack([picture.result().numpy() for picture in pictures]))
+    arrays = [picture.result().numpy() for picture in pictures]
+    return batch, torch.from_numpy(arrays[0][None] if len(arrays) == 1 else np.stack(arrays))
 
 
 def _read(job: Job, background: tuple[int, int, int]) -> Tensor:

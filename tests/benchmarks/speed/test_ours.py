@@ -10,6 +10,7 @@ import pytest
 from benchmarks.speed.catalogue import catalogue
 from benchmarks.speed.cli import main
 from benchmarks.speed.comparison import products
+from benchmarks.speed.folder import FOLDER, Folder, folder_translated
 from benchmarks.speed.pipeline import PIPELINE, Pipeline, batches
 from benchmarks.speed.startup import IMPORT, TRANSLATE, StartUp
 from benchmarks.speed.tasks import Call, Precision
@@ -18,7 +19,7 @@ from benchmarks.speed.translation import Translation, translation
 from benchmarks.speed.untrained import write_picture
 from benchmarks.speed.worker import Measured
 
-from benchmarks.speed import pipeline, startup
+from benchmarks.speed import folder, pipeline, startup
 from unpaired.config import DataConfig, RunConfig
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
 
@@ -100,6 +101,24 @@ class TestData:
         assert record.ours_s == pytest.approx(0.001)
         assert record.ratio is not None
         assert record.ratio.median == pytest.approx(pipeline.GPU_STEP_SECONDS / 0.001)
+
+
+class TestFolder:
+    def test_a_unit_translates_every_picture_again_and_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(folder, "NUM_PICTURES", 3)
+        monkeypatch.setattr(folder, "MODEL_SECONDS", 0.0)
+        unit = folder_translated(tmp_path, 16)
+        unit()
+        unit()
+        assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+    def test_the_ratio_is_the_share_of_time_in_which_the_model_works(self, call: Call) -> None:
+        (record,) = Folder(name="folder", size=256).records(call, [{FOLDER: Measured(1.25, 1.0)}])
+        assert record.ours_s == pytest.approx(0.0125)
+        assert record.ratio is not None
+        assert record.ratio.median == pytest.approx(0.8)
 
 
 class TestStartUp:
