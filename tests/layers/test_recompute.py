@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from copy import deepcopy
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from unpaired.layers.recompute import Recomputable, recomputed, set_recompute
+from unpaired.layers.recompute import Recomputable, made_again, recomputed, set_recompute
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -138,3 +139,33 @@ def test_a_copy_knows_what_to_keep_and_a_checkpoint_does_not(pair):
     plain, again = pair
     assert all(part.recompute for part in deepcopy(again))
     assert plain.state_dict().keys() == again.state_dict().keys()
+
+
+def sin_times_itself(x: torch.Tensor, make) -> torch.Tensor:
+    """Two operations that read `x`, which is made again by `make`."""
+    with made_again(x, make):
+        return x.sin() * x
+
+
+def test_a_map_that_can_be_made_again_is_not_kept():
+    start = drawn(1000).requires_grad_()
+    gradients, is_there = [], []
+    for make in (None, lambda: start.detach() + 1):
+        x = start + 1
+        storage = weakref.ref(x.untyped_storage())
+        out = sin_times_itself(x, make)
+        del x
+        is_there.append(storage() is not None)
+        gradients.append(torch.autograd.grad(out.sum(), start)[0])
+    assert is_there == [True, False]
+    assert torch.equal(*gradients)
+
+
+def test_what_is_made_again_has_gradients_of_gradients():
+    found = []
+    for again in (False, True):
+        start = drawn(50).requires_grad_()
+        out = sin_times_itself(start.exp(), start.detach().exp if again else None)
+        (grad,) = torch.autograd.grad(out.sum(), start, create_graph=True)
+        found.append((grad, *torch.autograd.grad(grad.square().sum(), start)))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrize import is_parametrized
 
 from unpaired.layers.lasting import Convolving
 from unpaired.layers.norms import make_norm
 from unpaired.layers.padding import PaddingMode, same
-from unpaired.layers.pending import ConvShape, Pending, convolved
+from unpaired.layers.pending import ConvShape, Pending, computed, convolved
+from unpaired.layers.recompute import made_again
 
 _TORCH_MODES: dict[PaddingMode, Literal["reflect", "replicate", "zeros"]] = {
     "reflect": "reflect",
     "replicate": "replicate",
     "zero": "zeros",
 }
+
+_PICTURE_CHANNELS = 3
 
 
 class Conv2d(nn.Conv2d, Convolving):
@@ -118,4 +124,17 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Pending) -> Pending:
         """(N, in_channels, H, W) → (N, out_channels, upsample·H / stride, upsample·W / stride)."""
-        return activated(self.norm(self.conv(x)), self.activation)
+        with x.sparing():
+            raw = self.conv(x)
+        again = self._again(x, raw)
+        with made_again(raw, again):
+            normed: Pending = self.norm(raw)
+        return activated(replace(normed, again=again) if normed.raw is raw else normed, self.activation)
+
+    def _again(self, x: Pending, raw: Tensor) -> Callable[[], Tensor] | None:
+        """What makes `raw` again where that is cheap: of pictures, which are small and have maps that are not."""
+        if not isinstance(self.conv, Conv2d) or is_parametrized(self.conv) or self.conv.in_channels > _PICTURE_CHANNELS:
+            return None
+        assert self.conv.bias is not None
+        weight, bias = (parameter.detach().to(raw.dtype) for parameter in (self.conv.weight, self.conv.bias))
+        return partial(computed, Pending(x.raw.detach()), weight, bias, self.conv.shape)

@@ -7,6 +7,8 @@ input from the raw map, so that one map a convolution is kept. Numbers are those
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,25 +20,33 @@ from unpaired.layers.lasting import Convolving, LastingKernel
 from unpaired.layers.padding import Padding, PaddingMode
 from unpaired.layers.precision import compute_dtype, without_autocast
 from unpaired.layers.prepared import Preparation, applied
+from unpaired.layers.recompute import made_again
 from unpaired.layers.thin import ThinGradient
 from unpaired.layers.upsample import interleaved, phase_mode, phase_weight, with_reflected_border
+
 
 @dataclass(frozen=True)
 class Pending:
     """The map `activation(raw * gain + shift)`, not computed yet.
 
     `raw` (N, C, H, W); `gain` and `shift`, both or none, are float32 and broadcast to (N, C, 1, 1). The activation is a
-    leaky ReLU with the given `slope`: 0 is ReLU, 1 is none.
+    leaky ReLU with the given `slope`: 0 is ReLU, 1 is none. Where `again` is given, it makes `raw` a second time from
+    what is kept anyway, for so little that `raw` itself need not be kept for the backward pass: see `sparing`.
     """
 
     raw: Tensor
     gain: Tensor | None = None
     shift: Tensor | None = None
     slope: float = 1.0
+    again: Callable[[], Tensor] | None = None
 
     def value(self) -> Tensor:
         """The map itself, in the type of `raw`."""
         return applied(self.raw, self.gain, self.shift, self.slope)
+
+    def sparing(self) -> AbstractContextManager[None]:
+        """The context for operations that read `raw`, in which they do not keep it where it can be made again."""
+        return made_again(self.raw, self.again)
 
     def added_to(self, x: Tensor) -> Tensor:
         """`x` plus the map: the end of a residual block. Without an activation only."""
@@ -156,6 +166,12 @@ def _convolved(
     return out
 
 
+def computed(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
+    """The convolution without autograd's knowledge, of a `weight` in the type of the result, without doubling."""
+    out = convolution.convolve(_whole(x, shape).in_place(weight.dtype), weight, shape.stride)
+    return out if bias is None else out.add_(bias[:, None, None])
+
+
 class _Convolution(torch.autograd.Function):
     """The convolution of a pending map. Keeps the raw map, and computes the convolution's input again when needed."""
 
@@ -173,9 +189,7 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(raw, gain, shift, weight, bias)
         ctx.slope, ctx.shape, ctx.thin = slope, shape, thin
-        whole = _whole(Pending(raw, gain, shift, slope), shape).in_place(weight.dtype)
-        out = convolution.convolve(whole, weight, shape.stride)
-        return out if bias is None else out.add_(bias[:, None, None])
+        return computed(Pending(raw, gain, shift, slope), weight, bias, shape)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

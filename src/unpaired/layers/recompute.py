@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
 T = TypeVar("T")
@@ -58,6 +59,29 @@ def recomputed(
         context_fn=lambda: (nullcontext(), again()),
     )
     return out
+
+
+@contextmanager
+def made_again(x: Tensor, make: Callable[[], Tensor] | None) -> Iterator[None]:
+    """Within it, operations do not keep `x` for their backward pass, but call `make` there, which gives it again.
+
+    `make` must not hold `x`, and is called once for each operation. Without one, `x` is kept.
+    """
+    if make is None or not torch.is_grad_enabled():
+        yield
+        return
+    key = x.data_ptr(), x.shape, x.dtype
+
+    def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
+        return make if (tensor.data_ptr(), tensor.shape, tensor.dtype) == key else tensor
+
+    with saved_tensors_hooks(pack, _unpacked):
+        yield
+
+
+@torch.no_grad()
+def _unpacked(kept: Tensor | Callable[[], Tensor]) -> Tensor:
+    return kept if isinstance(kept, Tensor) else kept()
 
 
 class _BuffersOfNow(AbstractContextManager[None]):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import Tensor, nn
 
 from unpaired.layers.adain import adain
@@ -21,8 +24,8 @@ class ResBlock(nn.Module):
     def forward(self, x: Pending) -> Pending:
         """(N, channels, H, W) → the same shape."""
         value = x.value()
-        out: Pending = self.second(self.first(Pending(value)))
-        return Pending(out.added_to(value))
+        start = Pending(value, again=x.again if value is x.raw else None)
+        return summed(start, self.second(self.first(start)))
 
 
 class AdaINResBlock(nn.Module):
@@ -39,12 +42,31 @@ class AdaINResBlock(nn.Module):
         out: Tensor = self.first(Pending(x))
         return out
 
-    def forward(self, x: Tensor, parameters: Tensor, first_map: Tensor | None = None) -> Tensor:
+    def forward(self, x: Pending, parameters: Tensor, first_map: Tensor | None = None) -> Pending:
         """(N, C, H, W) → the same shape. `parameters` (N, 4·C): bias and scale of both AdaINs.
 
         `first_map` of `x`, where it is known already, is not computed again.
         """
         first_bias, first_scale, second_bias, second_scale = parameters.chunk(4, dim=1)
-        first = self.first_map(x) if first_map is None else first_map
+        with x.sparing():
+            first = self.first_map(x.raw) if first_map is None else first_map
         hidden = activated(adain(first, first_bias, first_scale), self.activation)
-        return adain(self.second(hidden), second_bias, second_scale).added_to(x)
+        return summed(x, adain(self.second(hidden), second_bias, second_scale))
+
+
+def summed(x: Pending, out: Pending) -> Pending:
+    """`x`, a map without norm and activation, plus `out`: the end of a residual block. It is not kept.
+
+    The norm of `out` keeps its map anyway, so sums are made again from the first block's input on.
+    """
+    kept = Pending(out.raw.detach(), _detached(out.gain), _detached(out.shift))
+    again = partial(_sum, x.again or x.raw.detach(), kept)
+    return Pending(out.added_to(x.raw), again=again)
+
+
+def _detached(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.detach()
+
+
+def _sum(start: Tensor | Callable[[], Tensor], out: Pending) -> Tensor:
+    return out.added_to(start if isinstance(start, Tensor) else start())

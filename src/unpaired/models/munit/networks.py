@@ -104,12 +104,12 @@ class Decoder(Recomputable):
 
         `first_map` of the content, where it is known already, is not computed again.
         """
-        x = content
+        pending = Pending(content)
         if self.res_blocks:
             per_block = adain_parameters.chunk(len(self.res_blocks), dim=1)
             for block, parameters in zip(self.res_blocks, per_block, strict=True):
-                x = block(x, parameters, first_map if x is content else None)
-        pending = Pending(x)
+                pending = block(pending, parameters, first_map)
+                first_map = None  # the others see another map
         for block in self.up_blocks:
             pending = block(pending)
         out: Tensor = self.head(pending).tanh()
