@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import torch
 
@@ -47,7 +48,7 @@ def counted(config: RunConfig) -> Trial:
     batches = [Batch(*(torch.rand(1, 3, side, side) * 2 - 1 for _ in "ab")) for side in COUNTED_SIDES]
     train_step(state, batches[0], whole_faces(batches[0]))  # Adam makes its moments
     return Trial(
-        [Measured(side**2, 0.0, count_step(state, batch)) for side, batch in zip(COUNTED_SIDES, batches, strict=True)]
+        [Measured(side**2, (), count_step(state, batch)) for side, batch in zip(COUNTED_SIDES, batches, strict=True)]
     )
 
 
@@ -60,17 +61,17 @@ def config_of(preset: str, precision: str, sets: Sequence[str]) -> RunConfig:
 
 
 def main() -> None:
-    """Print one row for each model and precision."""
+    """Print one row for each model and precision, with and without recomputation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", type=int, nargs="+", default=[4, 8, 16, 24, 40, 80], metavar="GIB")
     parser.add_argument("--set", action="append", default=[], metavar="SETTING", help="as in unpaired train")
     call = parser.parse_args()
-    print(f"| model | precision | {' | '.join(f'{memory} GiB' for memory in call.memory)} |")
-    print(f"|---|---|{'---|' * len(call.memory)}")
-    for model, preset in MODELS.items():
-        for precision in PRECISIONS:
-            sides = largest_sides(config_of(preset, precision, call.set), call.memory)
-            print(f"| {model} | {precision} | {' | '.join(f'{side:,} px' for side in sides)} |", flush=True)
+    print(f"| model | precision | | {' | '.join(f'{memory} GiB' for memory in call.memory)} |")
+    print(f"|---|---|---|{'---|' * len(call.memory)}")
+    for (model, preset), precision, recompute in product(MODELS.items(), PRECISIONS, (False, True)):
+        config = replace(config_of(preset, precision, call.set), recompute=recompute)
+        sides = " | ".join(f"{side:,} px" for side in largest_sides(config, call.memory))
+        print(f"| {model} | {precision} | {'`--recompute`' if recompute else ''} | {sides} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -18,29 +19,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from unpaired.config import RunConfig
 
+
+@dataclass(frozen=True)
+class Case:
+    """A run to plan: a preset at a square size in pixels, with a batch size, and how it computes."""
+
+    preset: str
+    size: int
+    batch_size: int = 1
+    precision: str = "fp32"
+    recompute: bool = False
+
+
 CASES = {
-    "demo, batch 8": ("demo", 32, 8, "fp32"),
-    "munit-small": ("munit-small", 64, 4, "fp32"),
-    "munit-small, bf16": ("munit-small", 64, 4, "bf16"),
-    "munit-small, batch 16": ("munit-small", 64, 16, "fp32"),
-    "munit-small, batch 16, bf16": ("munit-small", 64, 16, "bf16"),
-    "munit-fast": ("munit-fast", 64, 4, "fp32"),
-    "munit-fast, bf16": ("munit-fast", 64, 4, "bf16"),
-    "munit-64": ("munit-64", 64, 1, "fp32"),
-    "munit-64, bf16": ("munit-64", 64, 1, "bf16"),
-    "munit-128": ("munit-128", 128, 1, "fp32"),
-    "munit-128, bf16": ("munit-128", 128, 1, "bf16"),
-    "munit at 64 px": ("munit", 64, 1, "fp32"),
-    "munit-landscape at 128 px": ("munit-landscape", 128, 1, "fp32"),
-    "munit at 128 px, bf16": ("munit", 128, 1, "bf16"),
-    "munit": ("munit", 256, 1, "fp32"),
-    "munit, bf16": ("munit", 256, 1, "bf16"),
-    "ugatit-small": ("ugatit-small", 64, 1, "fp32"),
-    "ugatit-small, bf16": ("ugatit-small", 64, 1, "bf16"),
-    "ugatit-light-128": ("ugatit-light-128", 128, 1, "fp32"),
-    "ugatit-light-128, bf16": ("ugatit-light-128", 128, 1, "bf16"),
-    "ugatit-light": ("ugatit-light", 256, 1, "fp32"),
-    "ugatit-light, bf16": ("ugatit-light", 256, 1, "bf16"),
+    "demo, batch 8": Case("demo", 32, 8),
+    "munit-small": Case("munit-small", 64, 4),
+    "munit-small, bf16": Case("munit-small", 64, 4, "bf16"),
+    "munit-small, batch 16": Case("munit-small", 64, 16),
+    "munit-fast": Case("munit-fast", 64, 4),
+    "munit-fast, bf16": Case("munit-fast", 64, 4, "bf16"),
+    "munit-64": Case("munit-64", 64),
+    "munit-64, bf16": Case("munit-64", 64, precision="bf16"),
+    "munit-128": Case("munit-128", 128),
+    "munit-128, bf16": Case("munit-128", 128, precision="bf16"),
+    "munit-128, recompute": Case("munit-128", 128, recompute=True),
+    "munit": Case("munit", 256),
+    "munit, bf16": Case("munit", 256, precision="bf16"),
+    "munit, recompute": Case("munit", 256, recompute=True),
+    "ugatit-small": Case("ugatit-small", 64),
+    "ugatit-small, bf16": Case("ugatit-small", 64, precision="bf16"),
+    "ugatit-light-128": Case("ugatit-light-128", 128),
+    "ugatit-light-128, bf16": Case("ugatit-light-128", 128, precision="bf16"),
+    "ugatit-light-128, recompute": Case("ugatit-light-128", 128, recompute=True),
+    "ugatit-light": Case("ugatit-light", 256),
+    "ugatit-light, bf16": Case("ugatit-light", 256, precision="bf16"),
+    "ugatit-light, recompute": Case("ugatit-light", 256, recompute=True),
 }
 MEASURED_STEPS = 3
 
@@ -81,11 +94,12 @@ def measured(case: str) -> Need:
     shape = (config.batch_size, 3, *config.data.size)
     train_step(state, Batch(torch.rand(shape), torch.rand(shape)))
     speed = machine_speed()
-    start = time.perf_counter()
+    times = []
     for _ in range(MEASURED_STEPS):
+        start = time.perf_counter()
         train_step(state, Batch(torch.rand(shape), torch.rand(shape)))
-    seconds = (time.perf_counter() - start) / MEASURED_STEPS
-    return Need(memory_mib(torch.device("cpu")), seconds, (speed + machine_speed()) / 2)
+        times.append(time.perf_counter() - start)
+    return Need(memory_mib(torch.device("cpu")), statistics.median(times), (speed + machine_speed()) / 2)
 
 
 def machine_speed() -> float:
@@ -103,10 +117,11 @@ def config_of(case: str) -> RunConfig:
     """The run config of `case`."""
     from unpaired.presets import PRESETS
 
-    preset, size, batch_size, precision = CASES[case]
-    config = PRESETS[preset]()
-    data = replace(config.data, size=(size, size))
-    return replace(config, data=data, batch_size=batch_size, precision=precision, device="cpu", self_check=False)
+    found = CASES[case]
+    config = PRESETS[found.preset]()
+    data = replace(config.data, size=(found.size, found.size))
+    config = replace(config, data=data, batch_size=found.batch_size, precision=found.precision)
+    return replace(config, recompute=found.recompute, device="cpu", self_check=False)
 
 
 def in_own_process(function: str, case: str) -> Need:

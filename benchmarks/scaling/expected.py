@@ -10,14 +10,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.speed.counts import needed_macs
+
+from unpaired.presets import PRESETS
+from unpaired.training.footprint import method_without_content
+from unpaired.training.plan import count_parameters
+
 SHARE_OF_PEAK = 0.3
 BACKWARD_SHARE = 0.6  # of a step's time, during which gradients can be exchanged
 PICTURES = (1, 4)  # of each domain, for each GPU
+SIZE_PX = 256
 
 
 @dataclass(frozen=True)
 class Model:
-    """`megabytes` of float32 gradients of both updates; `tflop` of a step on one picture of each domain at 256 px."""
+    """`megabytes` of float32 gradients of both updates; `tflop` that a step on one picture of each domain needs."""
 
     name: str
     megabytes: float
@@ -34,7 +41,7 @@ class Machines:
     link: float
 
 
-MODELS = (Model("MUNIT", 186, 1.9), Model("U-GAT-IT light", 536, 1.9))
+MODELS = {"MUNIT": "munit", "U-GAT-IT light": "ugatit-light"}
 MACHINES = (
     Machines("8 × H100, NVLink", 8, 989, 350),
     Machines("8 × A100, NVLink", 8, 312, 200),
@@ -62,6 +69,13 @@ class Step:
         return self.computed / (self.computed + max(0.0, self.exchanged - BACKWARD_SHARE * self.computed))
 
 
+def model_of(name: str) -> Model:
+    """One of `MODELS` at 256 px, its arithmetic counted by `benchmarks.speed.counts`."""
+    config = PRESETS[MODELS[name]]().model
+    num_parameters = sum(count_parameters(method_without_content(config)).values())
+    return Model(name, 4 * num_parameters / 1e6, 2 * needed_macs(config, SIZE_PX, 1) / 1e12)
+
+
 def step_of(model: Model, machines: Machines, pictures: int) -> Step:
     """A step of `model` on `pictures` of each domain for each of the `machines`."""
     computed = pictures * model.tflop / (SHARE_OF_PEAK * machines.peak)
@@ -75,7 +89,7 @@ def table() -> str:
         "| model | machines | pictures for each GPU | computing | exchanging | of n times one GPU |",
         "|---|---|---|---|---|---|",
     ]
-    for model in MODELS:
+    for model in map(model_of, MODELS):
         for machines in MACHINES:
             for pictures in PICTURES:
                 step = step_of(model, machines, pictures)

@@ -93,6 +93,28 @@ def test_arithmetic_is_that_of_the_whole_step(changed):
     assert count_step(state, noise()).flops == counter.get_total_flops()
 
 
+def test_arithmetic_is_that_of_a_count_by_hand(changed, config):
+    """In bf16, where nothing is filtered, and zero padding, where the border is not special: what pixels cost.
+
+    What is computed again on the way back, to need less memory, is at most each pass forward once more: a third.
+    """
+    model = replace(config.model, generator=replace(config.model.generator, padding="zero"))
+    state = started(changed(precision="bf16", model=model))
+    small, large = (count_step(state, noise(1, (side, side))) for side in (32, 64))
+    # multiplications a pixel of the picture: side² · inputs · outputs / (pixels of the picture for each of the map)
+    stem = 7**2 * 3 * 4
+    content = stem + 4**2 * 4 * 8 / 4 + 4**2 * 8 * 16 / 16 + 2 * 3**2 * 16 * 16 / 16
+    style = stem + 4**2 * 4 * 8 / 4 + 4**2 * 8 * 16 / 16 + 4**2 * 16 * 16 / 64 + 4**2 * 16 * 16 / 256
+    doubled = 3**2 * 16 * (4 * 8) / 16 + 3**2 * 8 * (4 * 4) / 4  # 3×3 for each of four phases, before doubling
+    decoder = 2 * 3**2 * 16 * 16 / 16 + doubled + 7**2 * 4 * 3
+    first = 4**2 * 3 * 4 / 4
+    discriminator = first + 4**2 * 4 * 8 / 16 + 8 * 1 / 16
+    encoded = 3 * (content + style) - 2 * stem + 3 * (content + style)  # a photograph gets no gradient; translations do
+    scored = 2 * (3 * discriminator - first) + 2 * discriminator  # real and translated; then frozen
+    a_pixel = 2 * (encoded + 2 * 3 * decoder + scored)  # of both domains
+    assert 1 <= (large.flops - small.flops) / (2 * a_pixel * (64**2 - 32**2)) < 4 / 3
+
+
 def test_memory_and_arithmetic_grow_with_the_pixels(changed):
     state = started(changed())
     two, four, eight = (count_step(state, noise(num)) for num in (2, 4, 8))

@@ -1,12 +1,15 @@
 import gzip
 import json
+import re
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from unpaired import tensorfile
+from unpaired.layers.pending import ConvShape, Pending, convolved
 from unpaired.training.loop import train
-from unpaired.training.profiling import NUM_OPERATIONS, Operation, Profile, table
+from unpaired.training.profiling import NUM_OPERATIONS, Operation, Profile, _measured, table
 from unpaired.training.runs import make_folder
 
 
@@ -23,7 +26,7 @@ def operation(name, seconds, *, calls=2, num_bytes=0, shapes=((2, 3, 8, 8), (4, 
 
 @pytest.fixture
 def found():
-    operations = [operation(f"aten::op{number}", seconds=0.001 * number) for number in range(1, 21)]
+    operations = [operation(f"op{number}", seconds=0.001 * number) for number in range(1, 21)]
     return Profile(2, "cpu", 0.5, 0.02, tuple(operations))
 
 
@@ -53,6 +56,8 @@ def test_trace_and_table_are_in_the_run_folder_and_the_log(changed, picture_fold
     text = (run.path / "profile" / "operations.txt").read_text(encoding="utf-8")
     rows = rows_of(text)
     assert len(rows) == NUM_OPERATIONS
+    names = {re.split("  +", line.strip())[-2] for line in text.splitlines()[3:]}
+    assert {"Convolution", "Convolution backward"} <= names
     times = [float(row[0]) for row in rows]
     assert times == sorted(times, reverse=True)
     assert text.strip() in (run.path / "log.txt").read_text(encoding="utf-8")
@@ -84,3 +89,31 @@ def test_memory_is_named_where_an_operation_keeps_some():
     rows = rows_of(table(Profile(1, "cpu", 3.0, 0.0, (large, operation("none", 1.0, num_bytes=-5)))))
     assert rows[0][3:5] == ["2.0", "large"]
     assert rows[1][3] == "none"
+
+
+class TestOperations:
+    """What the table is made of."""
+
+    @pytest.fixture
+    def operations(self):
+        """By name, those of a pass forward and backward through a convolution that computes its own gradients."""
+        weight, shape = torch.rand(5, 3, 3, 3, requires_grad=True), ConvShape((1, 1, 1, 1), "zero")
+        with profile(activities=[ProfilerActivity.CPU], record_shapes=True, profile_memory=True) as profiler:
+            for _ in range(2):
+                (convolved(Pending(torch.rand(2, 3, 8, 8)), weight, None, shape) ** 2).sum().backward()
+        return {operation.name: operation for operation in _measured(profiler, "cpu").operations}
+
+    def test_a_layer_with_a_backward_pass_of_its_own_is_one_row_each_way(self, operations):
+        there, back = operations["Convolution"], operations["Convolution backward"]
+        assert there.calls == back.calls == 2
+        assert (2, 3, 8, 8) in there.shapes
+        assert (5, 3, 3, 3) in there.shapes
+        assert back.shapes == there.shapes, "of the maps and the kernel, which say which layer it is"
+
+    def test_what_a_layer_calls_is_part_of_it(self, operations):
+        assert not {"mkldnn_convolution", "convolution", "_convolution"} & operations.keys()
+        assert operations["Convolution"].seconds > 0
+
+    def test_other_operations_have_torchs_names_on_the_way_back_too(self, operations):
+        assert {"pow", "sum", "mul"} <= operations.keys()
+        assert not any("Backward" in name or "::" in name for name in operations)

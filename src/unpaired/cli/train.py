@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,9 @@ def train(
     dry_run: Annotated[bool, _SWITCH, Parameter(help="Only say what it would do and take.")] = False,
 ) -> int:
     """Train a translator between two folders of pictures."""
+    if profile is not None:  # before torch is imported: it warns of memory that is older than the profile
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
     from unpaired.training.job import TrainCall, flag_overrides
 
     call = TrainCall(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from unpaired.tensorfile import replace_file
@@ -27,22 +29,25 @@ TRACE_FILE = "trace.json.gz"
 TABLE_FILE = "operations.txt"
 _WAITING = "waiting for pictures"
 _STEP = "ProfilerStep*"  # torch's name for the time between two ends of steps
+_AROUND = re.compile(r"^autograd::engine::evaluate_function|Backward\d+$")  # names of what a backward pass goes through
+_BACKWARD = "Backward"  # what torch adds to the name of an operation with a backward pass of its own
 _WORDS = ("operation", "shapes of its inputs")
 _HEADINGS = ("ms a step", "share", "calls a step", "MiB a call", *_WORDS)
-_SHAPES_SHOWN = 3  # input, weights, bias
+_SHAPES_SHOWN = 4  # input, gain and shift where there are some, weights
 
 Item = TypeVar("Item")
+Shapes = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What all calls of one operation with inputs of the same shapes took, without the operations that they called.
+    """What all calls of one operation with inputs of the same shapes took, with the operations that they called.
 
-    `num_bytes` is what they allocated and did not free again.
+    `num_bytes` is what they allocated and did not free again. Shapes of a way back are those of the way there.
     """
 
     name: str
-    shapes: tuple[tuple[int, ...], ...]
+    shapes: Shapes
     calls: int
     seconds: float
     num_bytes: int
@@ -87,7 +92,7 @@ def profiled(
     def report(profiler: profile) -> None:
         _write(profiler, run_folder / FOLDER, device.type, say)
 
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # it reports on stderr that there is no GPU, among other things
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it reports on stderr that it begins, that there is no GPU, …
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     plan = schedule(wait=WARM_UP_STEPS - 1, warmup=1, active=num_steps, repeat=1)
     with profile(
@@ -134,8 +139,8 @@ def _row(operation: Operation, found: Profile) -> tuple[str, ...]:
         f"{operation.seconds / found.busy_seconds:.1%}",
         f"{operation.calls / found.num_steps:,.0f}",
         f"{mib:,.1f}" if mib >= 0.05 else "",
-        operation.name.removeprefix("aten::"),
-        " ".join("x".join(map(str, shape)) for shape in operation.shapes[:_SHAPES_SHOWN] if shape),
+        operation.name,
+        " ".join("x".join(map(str, shape)) for shape in operation.shapes),
     )
 
 
@@ -151,23 +156,58 @@ def _write(profiler: profile, folder: Path, device: str, say: Callable[[str], No
 
 
 def _measured(profiler: profile, device: str) -> Profile:
-    on_gpu = device == "cuda"
-    events = profiler.key_averages(group_by_input_shape=True)
-    by_name = {event.key: event for event in events if event.is_user_annotation}
-    operations = tuple(
-        Operation(
-            event.key,
-            tuple(tuple(shape) for shape in event.input_shapes or ()),
-            event.count,
-            (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6,
-            event.device_memory_usage if on_gpu else event.cpu_memory_usage,
-        )
-        for event in events
-        if event.device_type.name == "CPU" and not event.is_user_annotation
+    found: Iterable[FunctionEvent] = profiler.events() or ()  # type: ignore[no-untyped-call]
+    events = [event for event in found if event.device_type.name == "CPU"]
+    steps, waits = ([event for event in events if event.name == name] for name in (_STEP, _WAITING))
+    seconds, waiting = (sum(event.cpu_time_total for event in some) / 1e6 for some in (steps, waits))
+    outermost = [operation for event in events if event.cpu_parent is None for operation in _operations(event)]
+    return Profile(len(steps), device, seconds, waiting, _added_up(outermost, _forward(events), device))
+
+
+def _operations(event: FunctionEvent) -> Iterator[FunctionEvent]:
+    """The operations that the networks, losses and optimizers call within `event`, not those that these call."""
+    if not event.is_user_annotation and not _AROUND.search(event.name):
+        yield event
+        return
+    for child in event.cpu_children:
+        yield from _operations(child)
+
+
+def _forward(events: Iterable[FunctionEvent]) -> dict[tuple[str, int], FunctionEvent]:
+    """The operations with a backward pass of their own, by their name and the number that both passes have."""
+    return {(event.name, event.sequence_nr): event for event in events if event.sequence_nr >= 0}
+
+
+def _added_up(
+    events: Iterable[FunctionEvent], forward: Mapping[tuple[str, int], FunctionEvent], device: str
+) -> tuple[Operation, ...]:
+    """One operation for all `events` of the same name and shapes."""
+    calls: dict[tuple[str, Shapes], list[tuple[float, int]]] = {}
+    for event in events:
+        there = forward.get((event.name.removesuffix(_BACKWARD), event.sequence_nr), event)
+        key = _name(event.name), _shapes(there)
+        if device == "cuda":
+            took = event.device_time_total, event.device_memory_usage
+        else:
+            took = event.cpu_time_total, event.cpu_memory_usage
+        calls.setdefault(key, []).append(took)
+    return tuple(
+        Operation(name, shapes, len(took), sum(time for time, _ in took) / 1e6, sum(size for _, size in took))
+        for (name, shapes), took in calls.items()
     )
-    step = by_name[_STEP]
-    waiting = by_name[_WAITING].cpu_time_total if _WAITING in by_name else 0.0
-    return Profile(step.count, device, step.cpu_time_total / 1e6, waiting / 1e6, operations)
+
+
+def _name(name: str) -> str:
+    """The name of an event for people: `aten::mm` is mm, and `_ConvolutionBackward` is Convolution backward."""
+    plain = name.rpartition("::")[2]
+    if not plain.endswith(_BACKWARD):
+        return plain.lstrip("_") if plain[1:2].isupper() else plain
+    return f"{plain.lstrip('_').removesuffix(_BACKWARD)} backward"
+
+
+def _shapes(event: FunctionEvent) -> Shapes:
+    shapes: Any = event.input_shapes or ()  # one of each input, though torch declares them as one
+    return tuple(tuple(shape) for shape in shapes if shape)[:_SHAPES_SHOWN]
 
 
 def _write_text(path: Path, text: str) -> None:
