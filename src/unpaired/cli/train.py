@@ -50,9 +50,6 @@ def train(
     dry_run: Annotated[bool, _SWITCH, Parameter(help="Only say what it would do and take.")] = False,
 ) -> int:
     """Train a translator between two folders of pictures."""
-    if profile is not None:  # before torch is imported: it warns of memory that is older than the profile
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-
     from unpaired.training.job import TrainCall, flag_overrides
 
     call = TrainCall(
@@ -99,6 +96,9 @@ def _dry_run(call: TrainCall) -> int:
 
 
 def _train(call: TrainCall) -> int:
+    if call.profile is not None:  # before torch is imported: it warns of memory that is older than the profile
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
     from unpaired.training.launch import launch
 
     return launch(call).exit_code
