@@ -32,13 +32,9 @@ def train(
     batch: Annotated[str | None, Parameter(help="Pictures of each domain in a step.")] = None,
     device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
-    recompute: Annotated[
-        bool, _SWITCH, Parameter(help="Need less memory: compute the generators' maps again instead of keeping them.")
-    ] = False,
+    recompute: Annotated[bool, _SWITCH, Parameter(help="Need less memory: compute maps again, more slowly.")] = False,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
-    face_weight: Annotated[
-        str | None, Parameter(help="Weight of the face identity loss in both directions; see docs/faces.md.")
-    ] = None,
+    face_weight: Annotated[str | None, Parameter(help="Weight of the face identity loss; see docs/faces.md.")] = None,
     eval_every: Annotated[
         str | None, Parameter(help="Measure held-out pictures every so many steps, and keep the best weights.")
     ] = None,
