@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from unpaired.layers.adain import adain
@@ -59,6 +60,8 @@ def summed(x: Pending, out: Pending) -> Pending:
 
     The norm of `out` keeps its map anyway, so sums are made again from the first block's input on.
     """
+    if not torch.is_grad_enabled():
+        return Pending(out.added_to(x.raw))  # no backward pass: what would make the sum again need not be held
     kept = Pending(out.raw.detach(), _detached(out.gain), _detached(out.shift))
     again = partial(_sum, x.again or x.raw.detach(), kept)
     return Pending(out.added_to(x.raw), again=again)

@@ -20,6 +20,7 @@ from unpaired.layers.cam import CamAttention
 from unpaired.layers.padding import Padding
 from unpaired.layers.pending import Pending, PendingConv2d
 from unpaired.layers.recompute import Recomputable, recomputed
+from unpaired.layers.resblocks import summed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import SharedWeight, WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs
@@ -48,11 +49,15 @@ class ResBlock(nn.Module):
         self.conv2 = PendingConv2d(channels, channels, 3, padding=_same(1), bias=bias)
         self.norm2 = norms[1]
 
-    def forward(self, x: Tensor, style: Affine | None = None) -> Tensor:
-        """(N, C, H, W) → the same shape. `style`: γ and β (N, C) of both norms, where these have none of their own."""
-        hidden = self.norm1(self.conv1(Pending(x)), style, slope=RELU)
-        out: Tensor = self.norm2(self.conv2(hidden), style).added_to(x)
-        return out
+    def forward(self, x: Pending, style: Affine | None = None) -> Pending:
+        """(N, C, H, W), without norm and activation → the same.
+
+        `style`: γ and β (N, C) of both norms, where these have none of their own.
+        """
+        with x.sparing():
+            first = self.conv1(x)
+        hidden = self.norm1(first, style, slope=RELU)
+        return summed(x, self.norm2(self.conv2(hidden), style))
 
 
 class Encoder(nn.Module):
@@ -77,10 +82,10 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, C, H/4, W/4)."""
-        features = recomputed(self._downsampled, x)  # 2 % of a step's arithmetic, 20 % of its maps
+        features = Pending(recomputed(self._downsampled, x))  # 2 % of a step's arithmetic, 20 % of its maps
         for block in self.res_blocks:
             features = block(features)
-        return features
+        return features.raw
 
     def _downsampled(self, x: Tensor) -> Tensor:
         pending = Pending(x)
@@ -130,11 +135,13 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor, style: Affine | None) -> Tensor:
         """(N, C, h, w) → (N, 3, 4·h, 4·w) in [-1, 1]."""
-        for block in self.res_blocks:
-            features = block(features, style)
         pending = Pending(features)
+        for block in self.res_blocks:
+            pending = block(pending, style)
         for conv, norm in zip(self.up_convs[:-1], self.up_norms[:-1], strict=True):
-            pending = norm(conv(pending), slope=RELU)
+            with pending.sparing():
+                raw = conv(pending)
+            pending = norm(raw, slope=RELU)
         return recomputed(self._last, pending).tanh()  # 3 % of a step's arithmetic, 10 % of its maps
 
     def _last(self, pending: Pending) -> Tensor:
