@@ -23,8 +23,9 @@ class Unfolded:
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W) and weight (O, C, k, k) → (N, O, h, w), in channels-last order."""
         height, width = self._size(x, weight)
-        rows = torch.mm(_kernels(weight), self._patches(x, weight).t()).t()  # the large matrix first: twice as fast
-        return rows.contiguous().view(len(x), height, width, -1).permute(0, 3, 1, 2)
+        columns = torch.mm(_kernels(weight), self._patches(x, weight).t())  # the large matrix first: twice as fast
+        by_channel = columns.view(-1, len(x), height, width).transpose(0, 1)
+        return by_channel.clone(memory_format=torch.channels_last)  # and no view: activations work on it in place
 
     def gradients(
         self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]
