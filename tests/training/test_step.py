@@ -111,9 +111,10 @@ BATCH_NORM = replace(
     [
         *shared_steps.CASES.values(),
         shared_steps.case(BATCH_NORM),
+        shared_steps.case(shared_steps.OTHER_NORMS),
         shared_steps.case(shared_steps.UGATIT_LIGHT, precision="bf16"),
     ],
-    ids=[*shared_steps.CASES, "munit with batch norm", "ugatit in bf16"],
+    ids=[*shared_steps.CASES, "munit with batch norm", "munit with spectral and group norm", "ugatit in bf16"],
 )
 def test_recomputing_changes_no_bit(config, monkeypatch):
     """Of the numbers of each step, the weights, the moments of their gradients, and the statistics of norms."""
