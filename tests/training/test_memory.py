@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from unpaired.training.memory import capacity_mib, memory_mib
@@ -34,3 +36,25 @@ def test_the_peak_is_not_that_of_the_process_that_started_it() -> None:
 
 def test_the_process_fits_into_the_machine() -> None:
     assert memory_mib(CPU) < capacity_mib(CPU)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc's heap")
+def test_free_memory_is_given_back_although_blocks_in_use_lie_between():
+    """In a process of its own, whose heap nobody else uses."""
+    code = """
+import psutil, torch
+from unpaired.training.memory import give_back_free_memory
+for _ in range(3):  # as a training does: glibc raises the size from which blocks are no part of its heap
+    torch.ones(7 * 2**20)
+blocks = [(torch.ones(2 * 2**20), torch.ones(2**14)) for _ in range(40)]
+small = [pair[1] for pair in blocks]
+held = psutil.Process().memory_info().rss
+del blocks
+kept = psutil.Process().memory_info().rss
+give_back_free_memory()
+print((held - kept) / 2**20, (held - psutil.Process().memory_info().rss) / 2**20)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    before, after = map(float, shown.split())
+    assert after > 280, "320 MiB are free"
+    assert before < after - 50, "glibc gave nearly all of it back by itself"

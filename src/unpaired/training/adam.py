@@ -10,6 +10,9 @@ from torch import Tensor
 from unpaired.layers.scratch import Scratch
 from unpaired.layers.thin import ThinGradient
 
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""Their names in torch's state of a parameter."""
+
 _BLOCK_NUMBERS = 2**18  # of a gradient that is multiplied out: they stay in a core's cache until they are used
 _scratch = Scratch()
 
@@ -18,12 +21,15 @@ class Adam(torch.optim.Adam):
     """torch's fused Adam (Kingma & Ba, ICLR 2015), which on a CPU also takes gradients that are left `thin`.
 
     On a CPU, torch copies gradients in channels-last order and then does not use the copy. Here the fused update sees
-    everything as it lies in memory, and thin gradients a few rows at a time.
+    everything as it lies in memory, and thin gradients a few rows at a time. The moments are there before the first
+    update: between the maps of a step they would leave holes in the heap for good.
     """
 
     def __init__(self, groups: list[dict[str, Any]], *, learning_rate: float, betas: tuple[float, float]) -> None:
         super().__init__(groups, lr=learning_rate, betas=betas, fused=True)
         self.thin: dict[Tensor, ThinGradient] = {}
+        for group in self.param_groups:
+            self.state.update({parameter: _first_state(parameter) for parameter in group["params"]})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients."""
@@ -62,13 +68,16 @@ class Adam(torch.optim.Adam):
             _fused([weight, grad, *moments], state["step"], group)
 
     def _counted(self, parameter: Tensor) -> dict[str, Tensor]:
-        """The state of `parameter`, as torch names it, with this update counted."""
+        """The state of `parameter`, with this update counted."""
         state: dict[str, Tensor] = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["step"] += 1
         return state
+
+
+def _first_state(parameter: Tensor) -> dict[str, Tensor]:
+    """The state of a `parameter` without updates, as torch names it."""
+    moments = {name: torch.zeros_like(parameter, requires_grad=False) for name in MOMENTS}
+    return {"step": torch.zeros((), device=parameter.device), **moments}
 
 
 def _fused(tensors: list[Tensor], step: Tensor, group: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -44,3 +47,22 @@ def resident_peak_bytes() -> int:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def give_back_free_memory() -> None:
+    """Give what the C library holds between blocks in use back to the system. Does nothing without glibc.
+
+    A step's maps of many sizes leave holes, which glibc keeps for later: of MUNIT at 256 px a tenth of the peak. They
+    are filled with zeros again when they are needed, which took 2 to 4 % of such a step.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    if sys.platform != "linux":
+        return None
+    found: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return found

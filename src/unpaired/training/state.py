@@ -16,12 +16,10 @@ from unpaired.layers.recompute import set_recompute
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
-from unpaired.training.adam import Adam
+from unpaired.training.adam import MOMENTS, Adam
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
 from unpaired.training.extra_losses import ExtraLosses
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def rng_for(*parts: int | str) -> torch.Generator:
@@ -169,19 +167,16 @@ def _moments(optimizer: Adam, network: nn.Module, prefix: str) -> dict[str, Tens
     return {
         f"{prefix}{moment}.{name}": optimizer.state[parameter][moment]
         for name, parameter in network.named_parameters()
-        if parameter in optimizer.state
-        for moment in _MOMENTS
+        for moment in MOMENTS
     }
 
 
 def _load_moments(optimizer: Adam, network: nn.Module, tensors: Mapping[str, Tensor], step: int) -> None:
-    """Set Adam's moments. Its own counter is the run's step, because every update touches every parameter."""
-    optimizer.state.clear()
+    """Set Adam's moments, to 0 where `tensors` has none. Its own counter is the run's step, because every update
+    touches every parameter."""
     for name, parameter in network.named_parameters():
-        if f"{_MOMENTS[0]}.{name}" not in tensors:
-            continue
-        moments = {  # in the order of memory of their parameter: the fused update does not look at it
-            moment: torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"{moment}.{name}"])
-            for moment in _MOMENTS
-        }
-        optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}
+        state = optimizer.state[parameter]
+        state["step"].fill_(step)
+        for moment in MOMENTS:
+            saved = tensors.get(f"{moment}.{name}")
+            state[moment].zero_() if saved is None else state[moment].copy_(saved)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unpaired.errors import UserError
 from unpaired.layers.thin import ThinGradient, thin_gradients
 from unpaired.models.base import Batch
+from unpaired.training.memory import give_back_free_memory
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.terms import Observed, Terms
 
@@ -35,12 +36,12 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     rates = state.set_learning_rates()
     method = state.method
     method.discriminators.requires_grad_(True)
-    _free_gradients(*state.optimizers.values())
+    _free_gradients(state, "generators", "discriminators")
     with state.engine.autocast():
         outputs = method.generate(state.generators, batch, share, state.step)
         d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, share, state.step)
     values = _update(state, "discriminator", Terms(d_terms), method.weights(state.step))
-    _free_gradients(state.optimizers["discriminators"])
+    _free_gradients(state, "discriminators")
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
         g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch, share, state.step))
@@ -54,10 +55,15 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
 
 
-def _free_gradients(*optimizers: torch.optim.Optimizer) -> None:
-    """Forget gradients as soon as they are used: they take as much memory as the weights."""
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
+def _free_gradients(state: TrainState, *networks: str) -> None:
+    """Forget gradients as soon as they are used: they take as much memory as the weights.
+
+    Here few maps are left, so that this is the place to give memory back, for those who would rather wait.
+    """
+    for name in networks:
+        state.optimizers[name].zero_grad(set_to_none=True)
+    if state.config.recompute and state.engine.device.type == "cpu":
+        give_back_free_memory()
 
 
 def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, float]) -> dict[str, float]:
