@@ -94,10 +94,7 @@ def test_arithmetic_is_that_of_the_whole_step(changed):
 
 
 def test_arithmetic_is_that_of_a_count_by_hand(changed, config):
-    """In bf16, where nothing is filtered, and zero padding, where the border is not special: what pixels cost.
-
-    What is computed again on the way back, to need less memory, is at most each pass forward once more: a third.
-    """
+    """In bf16, where nothing is filtered, and zero padding, where the border is not special: what pixels cost."""
     model = replace(config.model, generator=replace(config.model.generator, padding="zero"))
     state = started(changed(precision="bf16", model=model))
     small, large = (count_step(state, noise(1, (side, side))) for side in (32, 64))
@@ -111,14 +108,16 @@ def test_arithmetic_is_that_of_a_count_by_hand(changed, config):
     discriminator = first + 4**2 * 4 * 8 / 16 + 8 * 1 / 16
     encoded = 3 * (content + style) - 2 * stem + 3 * (content + style)  # a photograph gets no gradient; translations do
     scored = 2 * (3 * discriminator - first) + 2 * discriminator  # real and translated; then frozen
-    a_pixel = 2 * (encoded + 2 * 3 * decoder + scored)  # of both domains
-    assert 1 <= (large.flops - small.flops) / (2 * a_pixel * (64**2 - 32**2)) < 4 / 3
+    again = 2 * 3 * stem + 3 * first  # the maps of pictures, which are not kept: by the content's norm once more
+    a_pixel = 2 * (encoded + 2 * 3 * decoder + scored + again)  # of both domains
+    assert large.flops - small.flops == 2 * a_pixel * (64**2 - 32**2)
 
 
 def test_memory_and_arithmetic_grow_with_the_pixels(changed):
     state = started(changed())
     two, four, eight = (count_step(state, noise(num)) for num in (2, 4, 8))
-    assert eight.num_bytes - four.num_bytes == pytest.approx(2 * (four.num_bytes - two.num_bytes), rel=0.1)
+    for of_two, of_four, of_eight in zip(two.phase_bytes, four.phase_bytes, eight.phase_bytes, strict=True):
+        assert of_eight - of_four == pytest.approx(2 * (of_four - of_two), rel=0.1)
     assert eight.flops > 1.8 * four.flops
 
 
@@ -140,7 +139,7 @@ def test_a_term_costs_memory_and_arithmetic(changed):
     with_cycle = changed(model=replace(plain.model, weights=WeightsConfig(cycle=10.0)))
     without, with_it = (count_step(started(config), noise(8)) for config in (plain, with_cycle))
     assert with_it.num_bytes > 1.1 * without.num_bytes
-    assert with_it.flops > 1.2 * without.flops
+    assert with_it.flops > 1.1 * without.flops
 
 
 def test_sixteen_bits_need_less_but_not_half(changed):
@@ -150,7 +149,8 @@ def test_sixteen_bits_need_less_but_not_half(changed):
 
 def test_recomputing_needs_less_memory_and_a_third_more_arithmetic(changed):
     kept, again = (count_step(started(changed(recompute=on)), noise(8)) for on in (False, True))
-    assert again.num_bytes < 0.7 * kept.num_bytes
+    assert again.phase_bytes[0] < 0.5 * kept.phase_bytes[0]  # after the generators' pass
+    assert again.num_bytes < 0.8 * kept.num_bytes
     assert again.flops == pytest.approx(4 / 3 * kept.flops, rel=0.1)
 
 

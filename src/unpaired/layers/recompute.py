@@ -70,13 +70,18 @@ def made_again(x: Tensor, make: Callable[[], Tensor] | None) -> Iterator[None]:
     if make is None or not torch.is_grad_enabled():
         yield
         return
-    key = x.data_ptr(), x.shape, x.dtype
+    key = _place(x)
 
     def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
-        return make if (tensor.data_ptr(), tensor.shape, tensor.dtype) == key else tensor
+        return make if _place(tensor) == key else tensor
 
     with saved_tensors_hooks(pack, _unpacked):
         yield
+
+
+def _place(x: Tensor) -> tuple[object, ...]:
+    """What tells a tensor from all others alive, and is the same of what autograd makes of it to keep."""
+    return x.untyped_storage()._cdata, x.storage_offset(), x.shape, x.stride(), x.dtype
 
 
 @torch.no_grad()
