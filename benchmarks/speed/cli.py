@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,15 @@ def planned(words: Sequence[str], workspace: Path) -> Plan:
 
 def _run(plan: Plan) -> None:
     """Measure task after task; the files are written after each, so that an interrupted run keeps what it has."""
-    machine = describe(plan.call, plan.rounds)
+    machine = describe(plan.call)
     if plan.out is not None and (problem := other_machine_problem(plan.out / "machine.json", machine)):
         raise_if_any([problem])
     for task in plan.tasks:
         rules = Rules(plan.rounds, Terms(plan.call.threads, plan.call.device), task.together)
         rounds = contest(task.name, task.contenders(plan.call), rules)
         machine["product_gflops"] |= giga_flops(rounds, plan.call.device)
-        records = task.records(plan.call, rounds)
+        commit = machine["commits"]["unpaired"]
+        records = [replace(each, rounds=plan.rounds, commit=commit) for each in task.records(plan.call, rounds)]
         for record in records:
             print(line(record), flush=True)
         if plan.out is not None:
@@ -91,11 +92,20 @@ def _run(plan: Plan) -> None:
 def write_results(out: Path, new: Sequence[Record], machine: dict[str, Any]) -> None:
     """Write `speed.json`, `machine.json`, `table.md` and `speed.svg` into `out`; other records there are kept."""
     out.mkdir(parents=True, exist_ok=True)
+    machine = {**machine, "product_gflops": {**_speeds_before(out / "machine.json"), **machine["product_gflops"]}}
     records = merged(read_records(out / "speed.json"), new)
     write_records(out / "speed.json", records)
     (out / "machine.json").write_text(json.dumps(machine, indent=1) + "\n", encoding="utf-8")
     (out / "table.md").write_text(table(records, machine), encoding="utf-8")
     (out / "speed.svg").write_text(plot(records), encoding="utf-8")
+
+
+def _speeds_before(path: Path) -> dict[str, float]:
+    """The matrix products that earlier calls measured, perhaps in another precision."""
+    if not path.exists():
+        return {}
+    speeds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["product_gflops"]
+    return speeds
 
 
 def _number_problems(options: argparse.Namespace) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ SAME = ("processor", "cores", "gpu", "threads", "torch")
 """What has to be the same for numbers to be held against each other."""
 
 
-def describe(call: Call, rounds: int) -> dict[str, Any]:
+def describe(call: Call) -> dict[str, Any]:
     """The machine, the versions and the commits of all codes."""
     import psutil
     import torch
@@ -38,7 +38,6 @@ def describe(call: Call, rounds: int) -> dict[str, Any]:
             "munit": _commit(call.munit),
             "ugatit": _commit(call.ugatit),
         },
-        "rounds": rounds,
         "date": datetime.now(UTC).date().isoformat(),
         "product_gflops": {},
     }

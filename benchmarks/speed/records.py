@@ -33,6 +33,7 @@ class Record:
 
     `ours_s` and `reference_s` are medians in seconds. `ratio` is how many times as fast ours is, from pairs of one
     round. `needed_gmac`: see `counts`; `share_of_peak`: the share of the matrix product's speed that this makes.
+    `rounds` and `commit` of our code tell the records of several calls apart.
     """
 
     task: str
@@ -47,6 +48,8 @@ class Record:
     reference_peak_mib: float | None = None
     needed_gmac: float | None = None
     share_of_peak: float | None = None
+    rounds: int | None = None
+    commit: str | None = None
 
     @property
     def memory_share(self) -> float | None:

@@ -9,7 +9,7 @@ from benchmarks.speed.records import Record, Spread
 
 HEADER = (
     "| task | batch | ours in | reference s | ours s | times as fast | reference MiB | ours MiB | share | GMAC needed "
-    "| of the peak |\n|---|---|---|---|---|---|---|---|---|---|---|"
+    "| of the peak | rounds | code |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -39,10 +39,10 @@ def spread(ratio: Spread) -> str:
 def _conditions(machine: Mapping[str, Any]) -> str:
     device = machine["gpu"] or f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']:g} GiB"
     speeds = ", ".join(f"{speed:,.0f} GFLOP/s in {name}" for name, speed in machine["product_gflops"].items())
-    commits = ", ".join(f"{name} {commit}" for name, commit in machine["commits"].items() if commit)
+    references = [f"{name} {machine['commits'][name]}" for name in ("munit", "ugatit") if machine["commits"][name]]
     return (
-        f"{device}; torch {machine['torch']}, {machine['threads']} threads; {machine['rounds']} rounds; "
-        f"matrix product {speeds or 'not measured'}; {commits}; {machine['date']}."
+        f"{device}; torch {machine['torch']}, {machine['threads']} threads; matrix product {speeds or 'not measured'}; "
+        f"{', '.join([*references, machine['date']])}."
     )
 
 
@@ -59,6 +59,8 @@ def _row(record: Record) -> str:
         _percent(record.memory_share),
         _number(record.needed_gmac),
         _percent(record.share_of_peak),
+        str(record.rounds or ""),
+        record.commit or "",
     ]
     return f"| {' | '.join(cells)} |"
 

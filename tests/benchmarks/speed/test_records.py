@@ -52,7 +52,7 @@ class TestFiles:
         (plain,) = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
         assert list(plain) == [
             *("task", "model", "size", "batch", "precision", "ours_s", "reference_s", "ratio"),
-            *("ours_peak_mib", "reference_peak_mib", "needed_gmac", "share_of_peak"),
+            *("ours_peak_mib", "reference_peak_mib", "needed_gmac", "share_of_peak", "rounds", "commit"),
         ]
         assert plain["ratio"] == {"median": 3.0, "min": 2.0, "max": 4.0}
 

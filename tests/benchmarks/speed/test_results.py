@@ -28,29 +28,31 @@ TRAINING = Record(
     reference_peak_mib=1200.0,
     needed_gmac=47.1,
     share_of_peak=0.61,
+    rounds=3,
+    commit="abc1234",
 )
 STARTUP = Record(task="startup", model="munit", size=256, batch=1, precision="fp32", ours_s=2.2)
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, Any]:
-    return describe(Call(None, None, ("fp32",), "cpu", 2, tmp_path), rounds=3)
+    return describe(Call(None, None, ("fp32",), "cpu", 2, tmp_path))
 
 
 class TestTable:
     def test_every_row_has_a_cell_for_each_column(self, machine: dict[str, Any]) -> None:
         rows = [row for row in table([TRAINING, STARTUP], machine).splitlines() if row.startswith("|")]
         assert "\n".join(rows[:2]) == HEADER
-        assert {row.count("|") for row in rows} == {12}
+        assert {row.count("|") for row in rows} == {14}
 
     def test_a_row_says_the_ratio_with_its_spread_and_the_shares(self, machine: dict[str, Any]) -> None:
         row = table([TRAINING], machine).splitlines()[-1]
-        assert "| 3.00 [2.50, 3.50] | 1,200 | 600 | 50% | 47.1 | 61% |" in row
+        assert "| 3.00 [2.50, 3.50] | 1,200 | 600 | 50% | 47.1 | 61% | 3 | abc1234 |" in row
 
     def test_conditions_are_named(self, machine: dict[str, Any]) -> None:
         machine["product_gflops"]["fp32"] = 170.4
         first = table([], machine).splitlines()[0]
-        for part in ("2 threads", "3 rounds", "170 GFLOP/s in fp32", machine["processor"]):
+        for part in ("2 threads", "170 GFLOP/s in fp32", machine["processor"]):
             assert part in first
 
     def test_a_line_in_words(self) -> None:
@@ -81,6 +83,11 @@ class TestFiles:
         assert {path.name for path in tmp_path.iterdir()} == {"speed.json", "machine.json", "table.md", "speed.svg"}
         assert [r["task"] for r in json.loads((tmp_path / "speed.json").read_text())] == ["train-munit-64", "startup"]
         assert "startup" in (tmp_path / "table.md").read_text()
+
+    def test_products_that_an_earlier_call_measured_stay(self, tmp_path: Path, machine: dict[str, Any]) -> None:
+        for precision, speed in (("fp32", 170.0), ("bf16", 300.0), ("fp32", 180.0)):
+            write_results(tmp_path, [TRAINING], {**machine, "product_gflops": {precision: speed}})
+        assert json.loads((tmp_path / "machine.json").read_text())["product_gflops"] == {"fp32": 180.0, "bf16": 300.0}
 
     def test_results_of_another_machine_are_not_mixed(self, tmp_path: Path, machine: dict[str, Any]) -> None:
         write_results(tmp_path, [TRAINING], machine)
