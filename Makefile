@@ -19,7 +19,7 @@ INSTALLED_DEV := .venv/.installed-dev
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-demo: setup ## Install, train a small model on bundled pictures (about two minutes) and show what it does
+demo: setup ## Install, train a small model on bundled pictures (two to four minutes on two cores) and show what it does
 	$(PY) -m unpaired demo
 
 test: lint types unit ## Install with the developer's tools and run every check

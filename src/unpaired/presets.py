@@ -85,7 +85,7 @@ def munit_fast() -> RunConfig:
 
 
 def demo() -> RunConfig:
-    """What `unpaired demo` trains: 32 px pictures, content codes of 16 px, two minutes on two CPU cores."""
+    """What `unpaired demo` trains: 32 px pictures, content codes of 16 px, two to four minutes on two CPU cores."""
     return RunConfig(
         steps=1200,
         batch_size=4,

@@ -19,7 +19,7 @@ READY_MADE = "drawings_coloured.png"
 
 def demo(
     *,
-    steps: Annotated[str | None, Parameter(help="Steps to train; the default takes about two minutes.")] = None,
+    steps: Annotated[str | None, Parameter(help="Steps to train; the default takes two to four minutes.")] = None,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     out: Annotated[Path, Parameter(help="Folder for the bundled pictures.")] = Path("demo_data"),
 ) -> int:
