@@ -202,12 +202,11 @@ class TestRecords:
 
 
 class TestMistakes:
-    def refused(self, called, *parts):
+    def refused(self, called):
+        """What is said by a call that has written nothing."""
         assert called.code == 2
         assert not Path("translations").exists()
-        for part in parts:
-            assert part in called.err
-        return called
+        return called.err
 
     def test_all_problems_of_a_call_together(self, unpaired, cat, draw):
         draw("clip/x.png")
@@ -218,41 +217,62 @@ class TestMistakes:
             "--save-styles", "clip", "--seed", "-1", "--size", "0", "--batch", "1.5", "--device", "tpu",
             "--precision", "fp8", "--fresh-styles",
         )  # fmt: skip
-        self.refused(
-            called, "--styles many", "--seed -1", "--size 0", "--batch 1.5", "--styles and --style-code",
-            "--fresh-styles does", "--save-styles does", "none.png", "torn.png", "--save-styles clip",
-            "--device tpu", "--precision fp8", "runs: is neither", "--to c",
-            "codes.json: holds no styles",
-        )  # fmt: skip
+        message = self.refused(called)
+        assert "--styles many" in message
+        assert "--seed -1" in message
+        assert "--size 0" in message
+        assert "--batch 1.5" in message
+        assert "--styles and --style-code" in message
+        assert "--fresh-styles does" in message
+        assert "--save-styles does" in message
+        assert "none.png" in message
+        assert "torn.png" in message
+        assert "--save-styles clip" in message
+        assert "--device tpu" in message
+        assert "--precision fp8" in message
+        assert "runs: is neither" in message
+        assert "--to c" in message
+        assert "codes.json: holds no styles" in message
         assert called.num_errors == 15
 
     def test_nothing_to_translate(self, translate):
-        self.refused(translate("--to", "b"), "No pictures to translate")
+        assert "No pictures to translate" in self.refused(translate("--to", "b"))
 
     def test_no_direction(self, translate, cat):
-        self.refused(translate(cat), "--to")
+        assert "--to" in self.refused(translate(cat))
 
     def test_an_unknown_direction_names_the_domains(self, translate, cat):
-        self.refused(translate(cat, "--to", "dogs"), "--to dogs", "a (cats) or b (dogs)")
+        message = self.refused(translate(cat, "--to", "dogs"))
+        assert "--to dogs" in message
+        assert "a (cats) or b (dogs)" in message
 
     @pytest.mark.parametrize("flag", ["--styles", "--seed", "--batch", "--size"])
     @pytest.mark.parametrize("text", ["x", "1.0", "1e2", "-1", "", "²", "9" * 40])
     def test_numbers(self, translate, cat, flag, text):
-        assert self.refused(translate(cat, "--to", "b", f"{flag}={text}"), f"{flag} {text}").num_errors == 1
+        called = translate(cat, "--to", "b", f"{flag}={text}")
+        assert f"{flag} {text}" in self.refused(called)
+        assert called.num_errors == 1
 
     def test_an_unreadable_example(self, translate, cat, draw):
         draw("dog.png")
         Path("torn.png").write_bytes(b"torn")
         called = translate(cat, "--to", "b", "--style", "dog.png", "torn.png", "none.png")
-        assert self.refused(called, "--style torn.png", "--style none.png").num_errors == 2
+        message = self.refused(called)
+        assert "--style torn.png" in message
+        assert "--style none.png" in message
+        assert called.num_errors == 2
 
     def test_codes_of_the_other_domain_and_of_another_model(self, translate, cat):
         done(translate(cat, "--to", "a", "--save-styles", "styles.json", "--out", "a"))
-        self.refused(translate(cat, "--to", "b", "--style-code", "styles.json"), "styles of domain a", "--to a")
+        message = self.refused(translate(cat, "--to", "b", "--style-code", "styles.json"))
+        assert "styles of domain a" in message
+        assert "--to a" in message
         saved = json.loads(Path("styles.json").read_text(encoding="utf-8"))
         saved["styles"][0]["code"] += [0.0]
         Path("styles.json").write_text(json.dumps(saved), encoding="utf-8")
-        self.refused(translate(cat, "--to", "a", "--style-code", "styles.json"), "codes of 4 numbers", "have 3")
+        message = self.refused(translate(cat, "--to", "a", "--style-code", "styles.json"))
+        assert "codes of 4 numbers" in message
+        assert "have 3" in message
 
     def test_results_are_not_written_over(self, translate, cat):
         done(translate(cat, "--to", "b", "--styles", 5))
@@ -279,7 +299,7 @@ class TestMistakes:
     def test_a_picture_too_elongated(self, translate, draw, trained_run, monkeypatch):
         monkeypatch.setattr("unpaired.data.images.MAX_PIXELS", 5000)
         draw("line.png", size=(200, 2))
-        self.refused(translate("line.png", "--to", "b"), "too elongated (2x200")
+        assert "too elongated (2x200" in self.refused(translate("line.png", "--to", "b"))
 
 
 class TestModelsWithoutStyles:

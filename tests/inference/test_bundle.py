@@ -157,48 +157,56 @@ class TestBundles:
 class TestRefused:
     """Each mistake is named, with a way out."""
 
-    def refused(self, path: Path, *parts: str) -> None:
+    def refused(self, path: Path) -> str:
+        """What is said when `path` is opened, the way out with it."""
         with pytest.raises(UserError) as error:
             open_model(path)
-        for part in parts:
-            assert part in str(error.value)
         assert error.value.problems[0].hint
+        return str(error.value)
 
     def test_a_run_without_checkpoint(self, run_folder):
         (run_folder / "checkpoints/last.safetensors").unlink()
-        self.refused(run_folder, "no checkpoint yet", f"--resume {run_folder}")
+        message = self.refused(run_folder)
+        assert "no checkpoint yet" in message
+        assert f"--resume {run_folder}" in message
 
     def test_a_torn_checkpoint_names_the_latest_snapshot(self, run_folder):
         last = run_folder / "checkpoints/last.safetensors"
         shutil.copy(last, last.with_name("step-00000003.safetensors"))
         shutil.copy(last, last.with_name("step-00000005.safetensors"))
         last.write_bytes(last.read_bytes()[:2000])
-        self.refused(run_folder, "torn", "step-00000005.safetensors")
+        message = self.refused(run_folder)
+        assert "torn" in message
+        assert "step-00000005.safetensors" in message
 
     def test_a_safetensors_file_from_elsewhere(self, tmp_path):
         save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
-        self.refused(tmp_path / "other.safetensors", "not written by unpaired")
+        assert "not written by unpaired" in self.refused(tmp_path / "other.safetensors")
 
     def test_a_pytorch_file(self, tmp_path):
         (tmp_path / "gen_00000001.pt").write_bytes(b"x")
-        self.refused(tmp_path / "gen_00000001.pt", "unpaired import munit")
+        assert "unpaired import munit" in self.refused(tmp_path / "gen_00000001.pt")
 
     def test_a_folder_that_is_neither(self, tmp_path):
-        self.refused(tmp_path, "neither a run folder nor a bundle")
+        assert "neither a run folder nor a bundle" in self.refused(tmp_path)
 
     def test_the_folder_of_all_runs(self, run_folder):
-        self.refused(run_folder.parent, "neither", str(run_folder))
+        message = self.refused(run_folder.parent)
+        assert "neither" in message
+        assert str(run_folder) in message
 
     def test_a_missing_path_near_another(self, run_folder):
-        self.refused(run_folder.with_name("0001-munit-cats2dog"), "no such model", "0001-munit-cats2dogs")
+        message = self.refused(run_folder.with_name("0001-munit-cats2dog"))
+        assert "no such model" in message
+        assert "0001-munit-cats2dogs" in message
 
     def test_a_checkpoint_in_the_place_of_a_bundles_weights(self, run_folder, bundle_folder):
         shutil.copy(run_folder / "checkpoints/last.safetensors", bundle_folder / "model.safetensors")
-        self.refused(bundle_folder, "holds a checkpoint")
+        assert "holds a checkpoint" in self.refused(bundle_folder)
 
     def test_a_bundles_weights_in_the_place_of_a_checkpoint(self, run_folder, bundle_folder):
         shutil.copy(bundle_folder / "model.safetensors", run_folder / "checkpoints/last.safetensors")
-        self.refused(run_folder, "holds a bundle")
+        assert "holds a bundle" in self.refused(run_folder)
 
     def test_weights_that_do_not_fit_name_the_first_tensors(self, run_folder, trained_tensors, save_checkpoint):
         tensors = trained_tensors
@@ -206,13 +214,11 @@ class TestRefused:
         tensors["ema.a.extra"] = torch.zeros(1)
         del tensors["ema.b.decoder.head.bias"]
         save_checkpoint(run_folder / "checkpoints/last.safetensors", tensors)
-        self.refused(
-            run_folder,
-            "in 3 tensors",
-            "b.decoder.head.bias is missing",
-            "a.extra is not known",
-            "a.mlp.0.weight is [8, 5], expected [8, 3]",
-        )
+        message = self.refused(run_folder)
+        assert "in 3 tensors" in message
+        assert "b.decoder.head.bias is missing" in message
+        assert "a.extra is not known" in message
+        assert "a.mlp.0.weight is [8, 5], expected [8, 3]" in message
 
     @pytest.mark.parametrize(
         ("changes", "parts"),
@@ -226,16 +232,20 @@ class TestRefused:
     )
     def test_a_config_that_is_wrong(self, bundle_folder, changes, parts):
         edit_config(bundle_folder, **changes)
-        self.refused(bundle_folder, "config.json", *parts)
+        message = self.refused(bundle_folder)
+        assert "config.json" in message
+        assert all(part in message for part in parts)
 
     @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b"[]"])
     def test_a_config_that_is_no_json(self, bundle_folder, content):
         (bundle_folder / "config.json").write_bytes(content)
-        self.refused(bundle_folder, "cannot be read as JSON")
+        assert "cannot be read as JSON" in self.refused(bundle_folder)
 
     def test_a_bundle_without_weights(self, bundle_folder):
         (bundle_folder / "model.safetensors").unlink()
-        self.refused(bundle_folder, "model.safetensors", "no such file")
+        message = self.refused(bundle_folder)
+        assert "model.safetensors" in message
+        assert "no such file" in message
 
 
 def test_demo_is_the_model_that_comes_with_the_package(tmp_path, monkeypatch):

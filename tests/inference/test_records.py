@@ -92,35 +92,44 @@ def test_the_style_of_a_picture(image, tmp_path):
     assert file.styles == (SavedStyle(code=(0.1, -2.0), origin="seed 3"),)
 
 
-def refused(path: Path, *parts: str) -> None:
+def refused(path: Path) -> str:
+    """What is said of `path`, after its name, when styles are read from it."""
     with pytest.raises(UserError) as error:
         read_styles(path)
-    for part in (str(path), *parts):
-        assert part in str(error.value)
+    before, named, after = str(error.value).partition(str(path))
+    assert named, before
+    return after
 
 
 def test_a_picture_of_other_origin(image, tmp_path):
     image.save(tmp_path / "x.png")
-    refused(tmp_path / "x.png", "does not say how it was made")
+    assert "does not say how it was made" in refused(tmp_path / "x.png")
 
 
 def test_a_picture_without_style(image, tmp_path):
     write_picture(image, tmp_path / "x.png", replace(RECORD, style=None))
-    refused(tmp_path / "x.png", "without styles")
+    assert "without styles" in refused(tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"version": 3}'])
-def test_a_picture_with_a_wrong_record(image, tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "does not say how it was made"),
+        ('{"version": 3}', "version: 3 is not allowed"),
+    ],
+)
+def test_a_picture_with_a_wrong_record(image, tmp_path, text, said):
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text("unpaired", text)
     image.save(tmp_path / "x.png", pnginfo=chunks)
-    refused(tmp_path / "x.png")
+    assert said in refused(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n torn", b"text"])
 def test_a_torn_picture(tmp_path, content):
     (tmp_path / "x.png").write_bytes(content)
-    refused(tmp_path / "x.png", "cannot be read as PNG")
+    assert "cannot be read as PNG" in refused(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,7 @@ def test_a_torn_picture(tmp_path, content):
         (b'{"kind": "unpaired styles", "format": 2}', "newer unpaired"),
         (
             b'{"kind": "unpaired styles", "format": 1, "to": "b", "weights_sha256": "", "styles": []}',
-            "styles",
+            "styles: [] is not allowed",
         ),
         (
             b'{"kind": "unpaired styles", "format": 1, "to": "b", "weights_sha256": "", "styles": [{"code": [NaN]}]}',
@@ -142,11 +151,11 @@ def test_a_torn_picture(tmp_path, content):
 )
 def test_style_files_that_are_wrong(tmp_path, content, said):
     (tmp_path / "styles.json").write_bytes(content)
-    refused(tmp_path / "styles.json", said)
+    assert said in refused(tmp_path / "styles.json")
 
 
 def test_a_missing_style_file(tmp_path):
-    refused(tmp_path / "none.json", "cannot be read")
+    assert "cannot be read" in refused(tmp_path / "none.json")
 
 
 def test_a_place_that_cannot_be_written(image, tmp_path):
