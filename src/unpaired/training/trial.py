@@ -23,7 +23,7 @@ from unpaired.training.step import train_step
 
 BUDGET_SECONDS = 15.0
 BUDGET_FOR_TWO_SECONDS = 60.0  # one size alone cannot tell what every step costs from what grows with the size
-STEPS_A_SIZE = 3  # one that is counted, which also warms up, and two that are timed
+STEPS_A_SIZE = 3  # at least: one that is counted, which also warms up, and two that are timed
 MOST_TIMED = 6  # where the first ones do not agree
 AGREEMENT = 1.15  # of the two shortest times: what differs more was disturbed
 ROUND_TO_PX = 32
@@ -104,7 +104,6 @@ def dearest_step(state: TrainState, size: Size) -> int:
     Makes some steps of `state` on pictures of `size`.
     """
     batch = _noise(1, size, state.engine.device)
-    train_step(state, batch, whole_faces(batch))  # Adam's moments are made in the first of all steps
     flops = {}
     for step in (0, state.config.steps - 1):
         state.step = step
@@ -138,7 +137,10 @@ def extrapolated(points: Sequence[tuple[int, float]], at: int) -> float:
 
 
 def grown(points: Sequence[tuple[int, float]], at: int) -> float:
-    """The value `at` a number beyond the last of `points`, on the line through the last two; it never falls."""
+    """The value `at` a number beyond the last of `points`, on the line through the last two; it never falls.
+
+    Unlike what `extrapolated` is for, the memory of a phase may lie on a line that starts below zero.
+    """
     last_at, last = points[-1]
     if len(points) == 1:
         return last * at / last_at
