@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from unpaired.layers.mixed import affine, is_mixed
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
 from unpaired.layers.scratch import Scratch
@@ -78,30 +79,46 @@ class _MeanAndVariance(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean = x.mean(dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+        values = _in_float32(x)
+        mean = values.mean(dim=(2, 3))
         ctx.save_for_backward(x, mean)
-        return mean, _squared_deviations(x, mean).mean(dim=(2, 3))
+        return mean, _squared_deviations(values, mean).mean(dim=(2, 3))
 
     @staticmethod
     def backward(ctx: Any, grad_mean: Tensor, grad_variance: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
         num_pixels = x.shape[2] * x.shape[3]
         gain = 2 * grad_variance / num_pixels
-        shift = grad_mean / num_pixels - gain * mean
-        return torch.addcmul(shift[:, :, None, None], x, gain[:, :, None, None]).to(x.dtype)
+        shift = (grad_mean / num_pixels - gain * mean)[:, :, None, None]
+        gain = gain[:, :, None, None]
+        if is_mixed(gain, x):
+            return affine(x, gain, shift)
+        return torch.addcmul(shift, x, gain).to(x.dtype)
+
+
+def _in_float32(x: Tensor) -> Tensor:
+    """`x` in float32 or better, on a CPU in scratch memory."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return x if x.dtype == dtype else _scratch_like(x, dtype).copy_(x) if _is_in_order(x) else x.to(dtype)
 
 
 def _squared_deviations(x: Tensor, mean: Tensor) -> Tensor:
-    """The squares of `x` less its `mean`, on a CPU in scratch memory."""
+    """The squares of `x` less its `mean`, on a CPU in scratch memory, where `x` may be already."""
     mean = mean[:, :, None, None]
-    if x.device.type != "cpu" or not x.is_contiguous(memory_format=torch.channels_last):
+    if not _is_in_order(x):
         return (x - mean).square_()
-    num, channels, height, width = x.shape
-    out = _scratch.map("deviations", (num, channels, height, width), mean.dtype)
-    if x.dtype != mean.dtype:
-        return torch.sub(x, mean, out=out).square_()
+    out = _scratch_like(x, mean.dtype)
     squares: Tensor = torch.ops.aten.mse_loss.out(x, mean.expand_as(x), 0, out=out)  # in one pass
     return squares
+
+
+def _is_in_order(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _scratch_like(x: Tensor, dtype: torch.dtype) -> Tensor:
+    num, channels, height, width = x.shape
+    return _scratch.map("deviations", (num, channels, height, width), dtype)
 
 
 def instance_affine(moments: Moments, variance: Variance, eps: float) -> Affine:

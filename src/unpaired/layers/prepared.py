@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
+from unpaired.layers.mixed import affine, affine_gradients, affine_into, is_mixed, summed
 from unpaired.layers.padding import Padding, PaddingMode, fill_border, fold_border, inside, padded
 from unpaired.layers.scratch import Scratch
 
@@ -44,10 +45,12 @@ class Preparation:
         inner = inside(whole, self.padding)
         if self.gain is None or self.shift is None:
             inner.copy_(self.raw)
+            _activate(inner, self.slope)
+        elif is_mixed(self.gain, self.raw, inner):
+            affine_into(inner, self.raw, self.gain, self.shift, slope=self.slope)
         else:
             torch.addcmul(self.shift, self.raw, self.gain, out=inner)
-        if self.slope != 1.0:
-            leaky_relu(inner, self.slope, inplace=True)
+            _activate(inner, self.slope)
         fill_border(whole, self.padding, self.mode)
         return whole
 
@@ -60,20 +63,23 @@ class Preparation:
             inner = torch.ops.aten.leaky_relu_backward(inner, result, self.slope, True)
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
-        of_raw = (inner * self.gain).to(self.raw.dtype) if wanted[0] else None
-        of_gain = _summed(inner * self.raw, self.gain) if wanted[1] else None
-        return of_raw, of_gain, _summed(inner, self.shift) if wanted[2] else None
+        if is_mixed(self.gain, self.raw, inner):
+            return affine_gradients(inner, self.raw, self.gain, wanted)
+        of_raw = inner * self.gain if wanted[0] else None
+        of_gain = summed(inner * self.raw, self.gain) if wanted[1] else None
+        return of_raw, of_gain, summed(inner, self.shift) if wanted[2] else None
 
 
 def applied(raw: Tensor, gain: Tensor | None, shift: Tensor | None, slope: float) -> Tensor:
     """leaky_relu(raw · gain + shift) in the type of `raw`: `slope` 0 is ReLU, 1 no activation."""
     if gain is None or shift is None:
         return raw if slope == 1.0 else leaky_relu(raw, slope)
+    if is_mixed(gain, raw):
+        return affine(raw, gain, shift, slope=slope)
     out = torch.addcmul(shift, raw, gain).to(raw.dtype)
     return out if slope == 1.0 else leaky_relu(out, slope, inplace=True)
 
 
-def _summed(x: Tensor, like: Tensor) -> Tensor:
-    """`x` added up to the shape of `like`, in its type."""
-    dims = [dim for dim, length in enumerate(like.shape) if length == 1]
-    return x.sum(dim=dims, keepdim=True, dtype=like.dtype)
+def _activate(x: Tensor, slope: float) -> None:
+    if slope != 1.0:
+        leaky_relu(x, slope, inplace=True)
