@@ -1,8 +1,8 @@
 """Convolutions without padding, each computed in the way that is fastest for its shape. All ways give the same numbers.
 
-On a CPU in float32, 3×3 kernels and 4×4 kernels with stride 2 are computed by Winograd's minimal filtering
-(`layers.winograd`), and kernels with a few outputs in blocks of pixels; in any type, maps of fewer pixels than channels
-by one matrix product (`layers.unfolded`). All else is torch's own convolution.
+On a CPU in float32 and bfloat16, 3×3 kernels and 4×4 kernels with stride 2 are computed by Winograd's minimal
+filtering (`layers.winograd`), and kernels with a few outputs in blocks of pixels; in any type, maps of fewer pixels
+than channels by one matrix product (`layers.unfolded`). All else is torch's own convolution.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class _Way(Protocol):
 
 
 def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
-    if x.device.type == "cpu" and x.dtype == torch.float32:
+    if x.device.type == "cpu" and x.dtype in _TILES:
         num_outputs, num_inputs, side = weight.shape[:3]
         if (side, stride) in _TAPS and winograd_pays(x, weight, stride):
-            return _Filtering(_TAPS[side, stride], stride)
+            taps = _TAPS[side, stride]
+            return _Filtering(taps, stride, _TILES[x.dtype][taps])
         if stride == 1 and side >= _WIDE_KERNEL and min(num_outputs, num_inputs) <= _FEW:
             return _FewOutputs() if num_outputs <= _FEW else _FewInputs()
     if x.device.type == "cpu" and _num_pixels(x, weight, stride) <= len(weight):
@@ -66,6 +67,10 @@ def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
 
 
 _TAPS = {(3, 1): 3, (4, 2): 2}  # of Winograd's filter, by side and stride of the kernel
+_TILES = {  # their sides for the forward pass and for gradients, by type and taps
+    torch.float32: {3: (3, 4), 2: (4, 4)},
+    torch.bfloat16: {3: (2, 4), 2: (3, 4)},
+}
 _FEW = 4  # channels: of a picture, or of few pictures
 _WIDE_KERNEL = 5
 
@@ -73,13 +78,16 @@ _WIDE_KERNEL = 5
 def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Whether multiplications saved outweigh transforms, which grow with the channels and not with their product.
 
-    Fitted to measurements on one core with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'.
+    Fitted to measurements with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'. In bfloat16
+    products cost half as much and transforms nearly the same; with AMX products cost next to nothing.
     """
-    num_outputs, num_inputs = weight.shape[:2]
+    narrowest = min(weight.shape[:2])
     num_pixels = _num_pixels(x, weight, stride)
+    if x.dtype == torch.bfloat16:
+        return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
     if stride == 1:
-        return min(num_outputs, num_inputs) >= 32 and num_pixels >= 256
-    return min(num_outputs, num_inputs) >= 64 and num_pixels >= 4096
+        return narrowest >= 32 and num_pixels >= 256
+    return narrowest >= 64 and num_pixels >= 4096
 
 
 def _num_pixels(x: Tensor, weight: Tensor, stride: int) -> int:
@@ -108,12 +116,11 @@ class _Filtering:
     """By Winograd's minimal filtering.
 
     Of 3×3 kernels the forward pass takes the tiles that round least: which side of zero a value falls on decides which
-    way gradients go. Gradients themselves take the tiles that are fastest.
+    way gradients go. Gradients themselves take tiles that are faster.
     """
 
-    def __init__(self, taps: int, stride: int) -> None:
-        self._forward = Winograd(taps, stride, tile=6 - taps)
-        self._backward = Winograd(taps, stride, tile=4)
+    def __init__(self, taps: int, stride: int, tiles: tuple[int, int]) -> None:
+        self._forward, self._backward = (Winograd(taps, stride, tile) for tile in tiles)
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         return self._forward.convolve(x, weight)

@@ -28,7 +28,7 @@ def is_mixed(gain: Tensor, *maps: Tensor) -> bool:
 def affine(x: Tensor, gain: Tensor, shift: Tensor, *, slope: float = 1.0, plus: Tensor | None = None) -> Tensor:
     """leaky_relu(x · gain + shift) + `plus`, in the type of `plus`, without one in that of `x`: (N, C, H, W).
 
-    `gain` and `shift` (N or 1, C, 1, 1) are float32; `slope` 1 is no activation. Differentiable, twice too.
+    `gain` and `shift` are float32 and broadcast to (N, C, 1, 1); `slope` 1 is no activation. Differentiable, twice too.
     """
     out: Tensor = _Affine.apply(x, gain, shift, slope, plus)
     return out
@@ -39,21 +39,20 @@ class _Affine(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, gain: Tensor, shift: Tensor, slope: float, plus: Tensor | None) -> Tensor:
         assert slope == 1.0 or plus is None
         out = affine_into(torch.empty_like(x if plus is None else plus), x, gain, shift, slope=slope, plus=plus)
-        ctx.save_for_backward(x, gain, out if slope != 1.0 else None)
+        ctx.save_for_backward(x, gain, shift, out if slope != 1.0 else None)
         ctx.slope = slope
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, result = ctx.saved_tensors
+        x, gain, shift, result = ctx.saved_tensors
         wanted = ctx.needs_input_grad
         of_plus = grad if wanted[4] else None
-        of_sum = grad if result is None else torch.where(result > 0, grad, grad * ctx.slope)
         if not torch.is_grad_enabled():
-            found = affine_gradients(of_sum, x, gain, wanted[:3])
+            found = affine_gradients(grad, x, gain, shift, wanted[:3], result=result, slope=ctx.slope)
             return *found, None, of_plus
-        values = of_sum.to(gain.dtype)
-        of_gain, of_shift = summed(values * x, gain), summed(values, gain)
+        values = (grad if result is None else torch.where(result > 0, grad, grad * ctx.slope)).to(gain.dtype)
+        of_gain, of_shift = summed(values * x, gain), summed(values, shift)
         return (values * gain).to(x.dtype), of_gain, of_shift, None, of_plus
 
 
@@ -63,7 +62,7 @@ def affine_into(
 ) -> Tensor:
     """Writes leaky_relu(x · gain + shift) + `plus` to `out`, which is given back: (N, C, H, W), rounded once.
 
-    `gain` and `shift` (N or 1, C, 1, 1) are float32; `slope` 1 is no activation.
+    `gain` and `shift` are float32 and broadcast to (N, C, 1, 1); `slope` 1 is no activation.
     """
     for block in _blocks(x):
         values = _in_float32("values", x[block])
@@ -78,26 +77,43 @@ def affine_into(
 
 @torch.no_grad()
 def affine_gradients(
-    grad: Tensor, x: Tensor, gain: Tensor, wanted: tuple[bool, ...]
+    grad: Tensor,
+    x: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    wanted: tuple[bool, ...],
+    *,
+    result: Tensor | None = None,
+    slope: float = 1.0,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """The gradients of `x` (N, C, H, W), of `gain` and of a shift like it by `grad`, that of x · gain + shift."""
+    """The gradients of `x` (N, C, H, W), `gain` and `shift` by `grad`, that of what `affine` gave without `plus`.
+
+    `result` is what it gave, and can be left out where the `slope` is 1.
+    """
     of_x = torch.empty_like(x) if wanted[0] else None
     of_gain, of_shift = (gain.new_zeros(len(x), x.shape[1], 1, 1) if want else None for want in wanted[1:])
     for block in _blocks(x):
         values = _in_float32("values", grad[block])
+        if result is not None and slope != 1.0:
+            activated = _in_float32("plus", result[block])
+            torch.ops.aten.leaky_relu_backward.grad_input(values, activated, slope, True, grad_input=values)
         if of_shift is not None:
             of_shift[block[0]] += values.sum(dim=(2, 3), keepdim=True)
         if of_gain is not None:
             of_gain[block[0]] += _in_float32("plus", x[block]).mul_(values).sum(dim=(2, 3), keepdim=True)
         if of_x is not None:
             of_x[block].copy_(values.mul_(_of(gain, block)))
-    return of_x, *(part if part is None else summed(part, gain) for part in (of_gain, of_shift))
+    return of_x, _reduced(of_gain, gain), _reduced(of_shift, shift)
 
 
 def summed(x: Tensor, like: Tensor) -> Tensor:
     """`x` added up to the shape of `like`, in its type."""
     dims = [dim for dim, length in enumerate(like.shape) if length == 1]
     return x.sum(dim=dims, keepdim=True, dtype=like.dtype)
+
+
+def _reduced(x: Tensor | None, like: Tensor) -> Tensor | None:
+    return None if x is None else summed(x, like)
 
 
 def _blocks(x: Tensor) -> Iterator[tuple[slice, slice, slice]]:

@@ -59,12 +59,13 @@ class Preparation:
         """The gradients of raw, gain and shift by that of `whole`, what `in_place` gave. Uses up both tensors."""
         fold_border(grad, self.padding, self.mode)
         inner, result = inside(grad, self.padding), inside(whole, self.padding)
+        if self.gain is not None and self.shift is not None and is_mixed(self.gain, self.raw, inner):
+            norm = self.gain, self.shift
+            return affine_gradients(inner, self.raw, *norm, wanted, result=result, slope=self.slope)
         if self.slope != 1.0:
             inner = torch.ops.aten.leaky_relu_backward(inner, result, self.slope, True)
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
-        if is_mixed(self.gain, self.raw, inner):
-            return affine_gradients(inner, self.raw, self.gain, wanted)
         of_raw = inner * self.gain if wanted[0] else None
         of_gain = summed(inner * self.raw, self.gain) if wanted[1] else None
         return of_raw, of_gain, summed(inner, self.shift) if wanted[2] else None

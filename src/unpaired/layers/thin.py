@@ -27,13 +27,11 @@ class ThinGradient:
 
     @classmethod
     def sum_of(cls, parts: Iterable[ThinGradient]) -> ThinGradient:
-        """The sum of several, of the same weight."""
-        rows, patches = zip(*((part.rows, part.patches) for part in parts), strict=True)
+        """The sum of several, of the same weight: in bfloat16 if one of them is."""
+        parts = list(parts)
+        dtype = min((part.rows.dtype for part in parts), key=lambda dtype: dtype.itemsize)
+        rows, patches = zip(*((part.rows.to(dtype), part.patches.to(dtype)) for part in parts), strict=True)
         return cls(torch.cat(rows), torch.cat(patches))
-
-    def to(self, dtype: torch.dtype) -> ThinGradient:
-        """The same in `dtype`."""
-        return ThinGradient(self.rows.to(dtype), self.patches.to(dtype))
 
     def norm(self) -> Tensor:
         """Its Euclidean norm, from products of P by P numbers."""
@@ -42,7 +40,7 @@ class ThinGradient:
 
     def dense(self, like: Tensor) -> Tensor:
         """The gradient itself, with the shape of the weight `like`; of a kernel in channels-last order."""
-        product = torch.mm(self.rows.t(), self.patches)
+        product = torch.mm(self.rows.t(), self.patches).to(like.dtype)
         if like.dim() == 2:
             return product
         num_outputs, channels, height, width = like.shape
@@ -89,7 +87,7 @@ def collected(weight: Tensor, thin: list[ThinGradient], direct: Tensor | None) -
     """
     if not thin:
         return direct
-    total = ThinGradient.sum_of(part.to(weight.dtype) for part in thin)
+    total = ThinGradient.sum_of(thin)
     thin.clear()
     if direct is None:
         return None if handed_over(weight, total) else total.dense(weight)

@@ -26,6 +26,7 @@ from torch.nn.functional import pad
 from unpaired.layers.scratch import Scratch
 
 _POINTS = {  # by the positions along one side: chosen by measured rounding, all exact in binary
+    4: tuple(Fraction(p) for p in ("0", "1", "-1")),
     5: tuple(Fraction(p) for p in ("1/2", "-1/2", "5/4", "-5/4")),
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
 }

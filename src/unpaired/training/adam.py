@@ -63,15 +63,21 @@ class Adam(torch.optim.Adam):
         step = max(1, _BLOCK_NUMBERS // width)
         for start in range(0, num_rows, step):
             weight, *moments = (matrix[start : start + step] for matrix in matrices)
-            grad = _scratch.take("gradient", tuple(weight.shape), weight.dtype)
-            torch.mm(thin.rows[:, start : start + step].t(), thin.patches, out=grad)
-            _fused([weight, grad, *moments], state["step"], group)
+            _fused([weight, _rows(thin, start, weight), *moments], state["step"], group)
 
     def _counted(self, parameter: Tensor) -> dict[str, Tensor]:
         """The state of `parameter`, with this update counted."""
         state: dict[str, Tensor] = self.state[parameter]
         state["step"] += 1
         return state
+
+
+def _rows(thin: ThinGradient, start: int, like: Tensor) -> Tensor:
+    """As many rows of the gradient from `start` on as `like` has, in its type and in scratch memory."""
+    size = (len(like), like.shape[1])
+    product = _scratch.take("product", size, thin.rows.dtype)
+    torch.mm(thin.rows[:, start : start + len(like)].t(), thin.patches, out=product)
+    return product if product.dtype == like.dtype else _scratch.take("gradient", size, like.dtype).copy_(product)
 
 
 def _first_state(parameter: Tensor) -> dict[str, Tensor]:

@@ -184,5 +184,7 @@ def test_mode_seeking_decodes_the_same_content_with_other_styles(batch):
     method = make(weights=WeightsConfig(mode_seeking=1.0))
     outputs, _, _ = step_terms(method, batch)
     again = method.generators.b.decode(outputs.content_a, outputs.prior_style_b_again)
-    assert torch.equal(outputs.x_ab_again, again)
+    torch.testing.assert_close(
+        outputs.x_ab_again, again, atol=1e-5, rtol=0
+    )  # there in a batch with others: it may round
     assert not torch.equal(outputs.prior_style_b, outputs.prior_style_b_again)
