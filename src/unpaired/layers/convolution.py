@@ -86,7 +86,7 @@ def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     if x.dtype == torch.bfloat16:
         return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
     if stride == 1:
-        return narrowest >= 32 and num_pixels >= 256
+        return narrowest >= 64 and num_pixels >= 256
     return narrowest >= 64 and num_pixels >= 4096
 
 
