@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from unpaired.layers.convs import make_conv
 from unpaired.layers.lasting import make_lasting
+from unpaired.layers.padding import PaddingMode
 from unpaired.layers.pending import Pending, PendingConv2d
 from unpaired.layers.winograd import Winograd
 
@@ -21,9 +24,11 @@ def pending(num: int, channels: int, height: int, width: int) -> Pending:
     return Pending(drawn(num, channels, height, width), gain, shift, 0.2)
 
 
-def conv(kernel: int, stride: int = 1, *, upsample: int = 1, pad: str = "reflect") -> nn.Module:
+def conv(
+    kernel: int, stride: int = 1, *, channels: int = 64, upsample: int = 1, pad: PaddingMode = "reflect"
+) -> nn.Module:
     padding = kernel // 2 if stride == 1 else 1
-    return make_conv(64, 64, kernel, stride, padding, pad=pad, upsample=upsample).requires_grad_(False)
+    return make_conv(channels, channels, kernel, stride, padding, pad=pad, upsample=upsample).requires_grad_(False)
 
 
 CONVS = [
@@ -47,6 +52,21 @@ def test_numbers_stay(layer, size):
         make_lasting(layer)
         for _ in range(2):
             torch.testing.assert_close(layer(x), expected, atol=3e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layer", [conv(3, channels=128), conv(4, 2, channels=128), conv(5, channels=128, upsample=2)])
+@pytest.mark.parametrize("has_amx", [False, True])
+def test_bf16_is_as_exact_as_bf16_is(layer, has_amx, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
+    x = pending(1, 128, 66, 66)
+    with torch.no_grad():
+        expected = layer(x)
+        layer = copy.deepcopy(layer)
+        make_lasting(layer)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = layer(x)
+        assert found.dtype == torch.bfloat16
+        assert (found - expected).norm() < (0.005 if has_amx else 0.015) * expected.norm()
 
 
 def test_changed_weights_are_used():

@@ -7,6 +7,7 @@ than channels by one matrix product (`layers.unfolded`). All else is torch's own
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -56,12 +57,12 @@ class _Way(Protocol):
 def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
     if x.device.type == "cpu" and x.dtype in _TILES:
         num_outputs, num_inputs, side = weight.shape[:3]
-        if (side, stride) in _TAPS and winograd_pays(x, weight, stride):
+        if (side, stride) in _TAPS and winograd_pays(x, weight.shape, stride):
             taps = _TAPS[side, stride]
             return _Filtering(taps, stride, _TILES[x.dtype][taps])
         if stride == 1 and side >= _WIDE_KERNEL and min(num_outputs, num_inputs) <= _FEW:
             return _FewOutputs() if num_outputs <= _FEW else _FewInputs()
-    if x.device.type == "cpu" and _num_pixels(x, weight, stride) <= len(weight):
+    if x.device.type == "cpu" and _num_pixels(x, weight.shape[2], stride) <= len(weight):
         return Unfolded(stride)
     return _Plain(stride)
 
@@ -75,14 +76,16 @@ _FEW = 4  # channels: of a picture, or of few pictures
 _WIDE_KERNEL = 5
 
 
-def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
-    """Whether multiplications saved outweigh transforms, which grow with the channels and not with their product.
+def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
+    """Whether multiplications saved outweigh transforms, for a weight of the shape `kernel` (outputs, inputs, k, k).
+
+    Transforms grow with the channels and not with their product.
 
     Fitted to measurements with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'. In bfloat16
     products cost half as much and transforms nearly the same; with AMX products cost next to nothing.
     """
-    narrowest = min(weight.shape[:2])
-    num_pixels = _num_pixels(x, weight, stride)
+    narrowest = min(kernel[:2])
+    num_pixels = _num_pixels(x, kernel[2], stride)
     if x.dtype == torch.bfloat16:
         return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
     if stride == 1:
@@ -90,9 +93,9 @@ def winograd_pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     return narrowest >= 64 and num_pixels >= 4096
 
 
-def _num_pixels(x: Tensor, weight: Tensor, stride: int) -> int:
+def _num_pixels(x: Tensor, side: int, stride: int) -> int:
     """Of all maps of the result."""
-    height, width = ((length - weight.shape[2]) // stride + 1 for length in x.shape[2:])
+    height, width = ((length - side) // stride + 1 for length in x.shape[2:])
     return int(len(x) * height * width)
 
 

@@ -1,10 +1,13 @@
 """Convolutions of a network that is only used: what depends on a kernel alone is computed once.
 
-In float32 on a CPU. Winograd's transformed kernels are kept, at four times the size of the kernels. Tiles have 4×4
-outputs, which is faster than what training allows itself forward and rounds a little more: see `layers.winograd`.
+In float32 and bfloat16 on a CPU. Winograd's transformed kernels are kept, at up to four times the size of the kernels.
+Tiles have more outputs than what training allows itself forward, which is faster and rounds a little more: see
+`layers.winograd`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +15,13 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from unpaired.layers.convolution import winograd_pays
 from unpaired.layers.kept import Kept
-from unpaired.layers.upsample import phase_weight
+from unpaired.layers.upsample import PHASE_KERNEL, phase_weight
 from unpaired.layers.winograd import Winograd
 
-_FILTERS = {(3, 1): Winograd(3, 1, tile=4), (4, 2): Winograd(2, 2, tile=4)}
-"""By side and stride of the kernel."""
+_WAYS = {  # by type, then by side and stride of the kernel
+    torch.float32: {(3, 1): Winograd(3, 1, tile=4), (4, 2): Winograd(2, 2, tile=4)},
+    torch.bfloat16: {(3, 1): Winograd(3, 1, tile=3), (4, 2): Winograd(2, 2, tile=4)},
+}
 
 
 class LastingKernel:
@@ -26,23 +31,43 @@ class LastingKernel:
         self._kept = Kept()
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor | None:
-        """`x` (N, C, H, W), padded already, convolved: (N, O, h, w). None where another way is faster."""
-        way = _FILTERS.get((weight.shape[2], stride))
-        if way is None or not winograd_pays(x, weight, stride):
+        """`x` (N, C, H, W), padded already, convolved in its own type: (N, O, h, w). None where another way is faster.
+
+        The `weight` is the parameter itself, whatever its type.
+        """
+        way = _WAYS.get(x.dtype, {}).get((weight.shape[2], stride))
+        if way is None or not winograd_pays(x, weight.shape, stride):
             return None
-        return way.filtered(x, self._kept.of(weight, way.kernels), bias)
+        kernels = self._kept.of(weight, _Kernels(way, x.dtype))
+        return way.filtered(x, kernels, None if bias is None else bias.to(x.dtype))
 
     def convolve_doubled(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
         """`x`, padded by one pixel, convolved as after nearest ×2 (see `layers.upsample`). None as above."""
-        if not winograd_pays(x, self._kept.of(weight, phase_weight), 1):
+        way = _WAYS.get(x.dtype, {}).get((PHASE_KERNEL, 1))
+        phases = (4 * weight.shape[0], weight.shape[1], PHASE_KERNEL, PHASE_KERNEL)
+        if way is None or not winograd_pays(x, phases, 1):
             return None
-        return _FILTERS[3, 1].filtered(x, self._kept.of(weight, _phase_kernels), bias, spread=2)
+        kernels = self._kept.of(weight, _PhaseKernels(way, x.dtype))
+        return way.filtered(x, kernels, None if bias is None else bias.to(x.dtype), spread=2)
 
 
-def _phase_kernels(weight: Tensor) -> Tensor:
-    """The transformed kernels of the phases of `weight`, in the order of `Winograd.filtered`: (n², 4·O, C)."""
-    kernels = _FILTERS[3, 1].kernels(phase_weight(weight).contiguous(memory_format=torch.channels_last))
-    return torch.unflatten(kernels, 1, (-1, 4)).transpose(1, 2).flatten(1, 2)
+@dataclass(frozen=True)
+class _Kernels:
+    """Transforms a weight as `way` uses it, and rounds it once, to `dtype`."""
+
+    way: Winograd
+    dtype: torch.dtype
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        return self.way.kernels(weight).to(self.dtype)
+
+
+class _PhaseKernels(_Kernels):
+    """Likewise the phases of a weight, in the order of `Winograd.filtered`: (n², 4·O, C)."""
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        kernels = super().__call__(phase_weight(weight).contiguous(memory_format=torch.channels_last))
+        return torch.unflatten(kernels, 1, (-1, 4)).transpose(1, 2).flatten(1, 2)
 
 
 class Convolving(nn.Module):

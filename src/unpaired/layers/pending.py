@@ -109,26 +109,32 @@ def convolved(
     `weight` in the list `thin` instead of giving it.
     """
     dtype = compute_dtype(x.raw)
-    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
     with without_autocast(x.raw):
-        if kernel is not None and dtype == torch.float32 and x.raw.device.type == "cpu" and not torch.is_grad_enabled():
-            out = _convolved_by(kernel, x, weight, bias, shape)
-            if out is not None:
-                return out
-        if shape.upsample == 1:
-            return _convolved(x, weight, bias, shape, thin)
-        assert shape.upsample == 2, "pixels are doubled or left as they are"
-        return _convolved_after_doubling(x, weight, bias, shape)
+        if kernel is not None and x.raw.device.type == "cpu" and not torch.is_grad_enabled():
+            return _convolved_by(kernel, x, weight, bias, shape, dtype)
+        return _convolved_as_shaped(x, weight.to(dtype), None if bias is None else bias.to(dtype), shape, thin)
+
+
+def _convolved_as_shaped(
+    x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape, thin: list[ThinGradient] | None = None
+) -> Tensor:
+    if shape.upsample == 1:
+        return _convolved(x, weight, bias, shape, thin)
+    assert shape.upsample == 2, "pixels are doubled or left as they are"
+    return _convolved_after_doubling(x, weight, bias, shape)
 
 
 def _convolved_by(
-    kernel: LastingKernel, x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape
-) -> Tensor | None:
+    kernel: LastingKernel, x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape, dtype: torch.dtype
+) -> Tensor:
     if shape.upsample == 1:
-        return kernel.convolve(_whole(x, shape).in_place(weight.dtype), weight, bias, shape.stride)
-    small = _before_doubling(weight, shape)
-    out = kernel.convolve_doubled(_whole(x, small).in_place(weight.dtype), weight, bias)
-    return out if out is None else _with_border(out, x, weight, shape)
+        whole = _whole(x, shape).in_place(dtype)
+        out = kernel.convolve(whole, weight, bias, shape.stride)
+        return _convolution_of(whole, weight.to(dtype), bias, shape.stride) if out is None else out
+    out = kernel.convolve_doubled(_whole(x, _before_doubling(weight, shape)).in_place(dtype), weight, bias)
+    if out is None:
+        return _convolved_as_shaped(x, weight.to(dtype), None if bias is None else bias.to(dtype), shape)
+    return _with_border(out, x, weight.to(dtype), shape)
 
 
 def _convolved_after_doubling(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
@@ -171,7 +177,11 @@ def _convolved(
 
 def computed(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
     """The convolution without autograd's knowledge, of a `weight` in the type of the result, without doubling."""
-    out = convolution.convolve(_whole(x, shape).in_place(weight.dtype), weight, shape.stride)
+    return _convolution_of(_whole(x, shape).in_place(weight.dtype), weight, bias, shape.stride)
+
+
+def _convolution_of(whole: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    out = convolution.convolve(whole, weight, stride)
     return out if bias is None else out.add_(bias[:, None, None])
 
 
