@@ -28,6 +28,7 @@ from unpaired.inference.checks import (
 )
 from unpaired.inference.devices import choose_device, choose_precision, computing_in
 from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, resized, working_size
+from unpaired.inference.streams import Streams
 from unpaired.inference.tiles import translate_in_tiles
 from unpaired.layers.convolution import arranged
 from unpaired.layers.heat_maps import stretched
@@ -72,6 +73,7 @@ class Translator:
         networks = arranged(bundle.build_networks(), self.device)
         make_lasting(networks)
         self.networks = cast(TranslationNetworks, networks)
+        self._streams = Streams(self.device)
 
     @property
     def style_dim(self) -> int | None:
@@ -187,11 +189,13 @@ class Translator:
         content = self.encode_content(self._padded(x), other(to))
         with self._computing():
             decode = self.networks.decoder_of(content, to)
-        for style in codes:
-            code = check_codes(style, self.style_dim, len(x)).to(self.device)
-            with self._computing():
-                y = decode(code)
-            yield cropped(y.float(), (x.shape[2], x.shape[3]))
+
+        def decoded(code: Tensor) -> Tensor:
+            with torch.inference_mode(), self._computing():
+                return cropped(decode(code).float(), (x.shape[2], x.shape[3]))
+
+        checked = [check_codes(style, self.style_dim, len(x)).to(self.device) for style in codes]
+        yield from self._streams.map(decoded, checked, len(x) * x.shape[2] * x.shape[3])
 
     @torch.inference_mode()
     def translate_tensor(self, x: Tensor, *, to: Domain, style: Codes | None = None, seed: int | None = None) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 class Kept:
     """Tensors that are made of one weight, made again when it is another tensor or was changed in place.
 
-    A change that torch is not told of, through `weight.data`, is not seen.
+    A change that torch is not told of, through `weight.data`, is not seen. Threads that ask at once may make one tensor
+    twice, and each gets a right one.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,8 @@ class Kept:
         if self._weight is not weight or self._version != version:
             self._weight, self._version = weight, version
             self._tensors.clear()
-        if make not in self._tensors:
+        found = self._tensors.get(make)
+        if found is None:
             with torch.inference_mode(False), torch.no_grad():  # it outlives the call
-                self._tensors[make] = make(weight).clone()  # what it gives may be scratch memory
-        return self._tensors[make]
+                found = self._tensors[make] = make(weight).clone()  # what it gives may be scratch memory
+        return found
