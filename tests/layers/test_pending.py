@@ -106,6 +106,20 @@ def test_autocast_computes_the_convolution_alone_in_half_precision():
     assert layer.conv.weight.grad.dtype == raw.grad.dtype == torch.float32
 
 
+@pytest.mark.parametrize(("side", "stays"), [(8, True), (16, False)])
+def test_a_weight_that_meets_few_pixels_is_used_as_it_is_under_autocast(side, stays):
+    """So it is not rounded, which for 5² pixels would take longer than the product itself."""
+    layer = PendingConv2d(64, 1024, 4, padding=(0, 0, 0, 0)).requires_grad_(False)
+    raw = drawn(1, 64, side, side).float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(Pending(raw))
+    exact = conv2d(raw, layer.conv.weight)
+    assert out.dtype == torch.bfloat16
+    assert torch.allclose(out.float(), exact, atol=0.02)
+    grad, expected = (torch.autograd.grad(y.float().square().sum(), raw)[0] for y in (out, exact))
+    assert bool((grad - expected).norm() < 0.002 * expected.norm()) is stays
+
+
 def test_the_sum_of_a_residual_block():
     x, raw, gain, shift = drawn(1, 2, 4, 4), drawn(1, 2, 4, 4, seed=1), drawn(1, 2, 1, 1), drawn(1, 2, 1, 1, seed=2)
     assert torch.allclose(Pending(raw, gain, shift).added_to(x), x + raw * gain + shift)

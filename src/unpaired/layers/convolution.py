@@ -8,6 +8,7 @@ than channels by one matrix product (`layers.unfolded`). All else is torch's own
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Protocol
 
 import torch
@@ -62,7 +63,7 @@ def _way(x: Tensor, weight: Tensor, stride: int) -> _Way:
             return _Filtering(taps, stride, _TILES[x.dtype][taps])
         if stride == 1 and side >= _WIDE_KERNEL and min(num_outputs, num_inputs) <= _FEW:
             return _FewOutputs() if num_outputs <= _FEW else _FewInputs()
-    if x.device.type == "cpu" and _num_pixels(x, weight.shape[2], stride) <= len(weight):
+    if x.device.type == "cpu" and _num_pixels(x.shape, weight.shape[2], stride) <= len(weight):
         return Unfolded(stride)
     return _Plain(stride)
 
@@ -74,6 +75,7 @@ _TILES = {  # their sides for the forward pass and for gradients, by type and ta
 }
 _FEW = 4  # channels: of a picture, or of few pictures
 _WIDE_KERNEL = 5
+_FEW_PIXELS = 32
 
 
 def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
@@ -85,7 +87,7 @@ def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
     products cost half as much and transforms nearly the same; with AMX products cost next to nothing.
     """
     narrowest = min(kernel[:2])
-    num_pixels = _num_pixels(x, kernel[2], stride)
+    num_pixels = _num_pixels(x.shape, kernel[2], stride)
     if x.dtype == torch.bfloat16:
         return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
     if stride == 1:
@@ -93,10 +95,18 @@ def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
     return narrowest >= 64 and num_pixels >= 4096
 
 
-def _num_pixels(x: Tensor, side: int, stride: int) -> int:
+def is_read_once(size: Sequence[int], kernel: Sequence[int], stride: int) -> bool:
+    """Whether convolving maps of `size` (N, C, H, W) on a CPU is little more than reading the weight of shape `kernel`.
+
+    Rounding such a weight to bfloat16 first, into fresh memory, takes several times as long as using it as it is.
+    """
+    return _num_pixels(size, kernel[2], stride) <= _FEW_PIXELS and prod(kernel) >= 2**20
+
+
+def _num_pixels(size: Sequence[int], side: int, stride: int) -> int:
     """Of all maps of the result."""
-    height, width = ((length - side) // stride + 1 for length in x.shape[2:])
-    return int(len(x) * height * width)
+    height, width = ((length - side) // stride + 1 for length in size[2:])
+    return size[0] * height * width
 
 
 class _Plain:

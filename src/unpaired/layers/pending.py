@@ -112,7 +112,16 @@ def convolved(
     with without_autocast(x.raw):
         if kernel is not None and x.raw.device.type == "cpu" and not torch.is_grad_enabled():
             return _convolved_by(kernel, x, weight, bias, shape, dtype)
+        if dtype != weight.dtype and shape.upsample == 1 and _is_read_once(x.raw, weight, shape):
+            return _convolved(x, weight, bias, shape, thin).to(dtype)
         return _convolved_as_shaped(x, weight.to(dtype), None if bias is None else bias.to(dtype), shape, thin)
+
+
+def _is_read_once(raw: Tensor, weight: Tensor, shape: ConvShape) -> bool:
+    left, right, top, bottom = shape.padding
+    num, channels, height, width = raw.shape
+    size = (num, channels, height + top + bottom, width + left + right)
+    return raw.device.type == "cpu" and convolution.is_read_once(size, weight.shape, shape.stride)
 
 
 def _convolved_as_shaped(
