@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from unpaired.layers import convolution
 from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models.base import Batch
-from unpaired.layers import convolution
 from unpaired.models.munit.config import WeightsConfig
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import StepCost, count_step, whole_faces
