@@ -30,7 +30,7 @@ from unpaired.data.dataset import (
 )
 from unpaired.data.faces import FaceBoxes, boxes_of
 from unpaired.data.folders import PictureFolders
-from unpaired.data.images import BadPicture, scaled, scaled_array
+from unpaired.data.images import BadPicture, scaled, scaled_alone
 from unpaired.data.threads import num_cpus
 from unpaired.data.transforms import centre_crop
 from unpaired.errors import UserError
@@ -209,7 +209,7 @@ def _unchanged(batch: Any) -> Any:
 
 
 def _loaded(batch: BytesBatch, data: DataConfig) -> LoadedBatch:
-    x_a, x_b = (torch.from_numpy(scaled_array(pictures)) for pictures in (batch.a, batch.b))
+    x_a, x_b = (scaled_alone(pictures) for pictures in (batch.a, batch.b))
     faces_a, faces_b = (b if b is None else FaceBoxes.of(b, data.size) for b in (batch.boxes_a, batch.boxes_b))
     return LoadedBatch(x_a, x_b, faces_a, faces_b)
 

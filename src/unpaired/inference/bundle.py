@@ -61,7 +61,9 @@ class Bundle:
         with torch.device("meta"):  # no time is spent on drawing weights that are replaced at once
             networks = _generators(self.config.model)
         # assigned, not copied: filling tensors made without content would import sympy, a third of the start-up
-        networks.load_state_dict({name: tensor.float() for name, tensor in self.weights.items()}, assign=True)
+        # of their own: where a file's tensors lie in memory decides the last bits of products on some processors
+        own = {name: tensor.to(torch.float32, copy=True) for name, tensor in self.weights.items()}
+        networks.load_state_dict(own, assign=True)
         return networks.eval().requires_grad_(False)
 
 

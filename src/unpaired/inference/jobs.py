@@ -115,8 +115,12 @@ def _decoded(
 
 def _stacked(batch: list[Job], pictures: Sequence[Future[Tensor]]) -> tuple[list[Job], Tensor]:
     # by numpy: torch would wake its threads, and wait for them while others save on their processors
-    arrays = [picture.result().numpy() for picture in pictures]
-    return batch, torch.from_numpy(arrays[0][None] if len(arrays) == 1 else np.stack(arrays))
+    tensors = [picture.result() for picture in pictures]
+    if len(tensors) == 1:
+        return batch, tensors[0][None]
+    together = torch.empty(len(tensors), *tensors[0].shape)
+    np.stack([tensor.numpy() for tensor in tensors], out=together.numpy())
+    return batch, together
 
 
 def _read(job: Job, background: tuple[int, int, int]) -> Tensor:
