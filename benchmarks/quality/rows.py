@@ -45,6 +45,7 @@ ROWS: dict[str, Row] = {
     "fast-three-layers": _fast("discriminators of 3 layers", {"model.discriminator.num_layers": 3}),
     "fast-slow-discriminators": _fast("discriminators at 2e-4", {"optimizer.lr_discriminator": 2e-4}),
     "fast-high-rates": _fast("rates 8e-4", {"optimizer.lr_generator": 8e-4, "optimizer.lr_discriminator": 8e-4}),
+    "fast-cycle-30": _fast("cycle weight 30", {"model.weights.cycle": 30.0}),
     "fast-one-block": _fast("1 residual block", {"model.generator.num_res_blocks": 1}),
     "fast-six-blocks": _fast("6 residual blocks", {"model.generator.num_res_blocks": 6}),
     "fast-adversarial": _fast("adversarial weight 3", {"model.weights.adversarial": 3.0}),

@@ -55,11 +55,12 @@ def test_every_way_gives_the_values_and_the_wanted_gradients_of_torch(problem, w
 
 
 FLOAT32_CASES = [  # outputs, inputs, side of the kernel, stride, size; what computes it
-    (64, 64, 3, 1, 32, FILTERING),
-    (64, 96, 3, 1, 18, FILTERING),
-    (63, 64, 3, 1, 32, PLAIN),  # few channels: transforms cost more than they save
-    (64, 63, 3, 1, 32, PLAIN),
-    (64, 64, 3, 1, 17, PLAIN),  # 15² pixels: too few for the kernels' transforms
+    (64, 64, 3, 1, 66, FILTERING),
+    (63, 64, 3, 1, 66, PLAIN),  # few channels: transforms cost more than they save
+    (64, 63, 3, 1, 66, PLAIN),
+    (64, 64, 3, 1, 65, PLAIN),  # 63² pixels: too few for so few channels
+    (128, 160, 3, 1, 18, FILTERING),
+    (128, 128, 3, 1, 17, PLAIN),  # 15² pixels: too few for the kernels' transforms
     (64, 64, 4, 2, 130, FILTERING),
     (64, 64, 4, 2, 128, PLAIN),
     (32, 64, 4, 2, 130, PLAIN),
@@ -139,12 +140,12 @@ def test_filtered_bf16_is_exact_to_half_a_percent_and_its_gradients_to_two(side,
 
 
 def test_filtering_pays_for_a_batch_where_it_does_not_for_one_picture():
-    assert not winograd_pays(torch.empty(1, 64, 14, 14), (64, 64, 3, 3), 1)
-    assert winograd_pays(torch.empty(2, 64, 14, 14), (64, 64, 3, 3), 1)
+    assert not winograd_pays(torch.empty(1, 128, 14, 14), (128, 128, 3, 3), 1)
+    assert winograd_pays(torch.empty(2, 128, 14, 14), (128, 128, 3, 3), 1)
 
 
 @pytest.mark.parametrize(
-    ("outputs", "inputs", "side", "stride", "size"), [(64, 64, 3, 1, 19), (3, 16, 7, 1, 21), (16, 3, 7, 1, 21)]
+    ("outputs", "inputs", "side", "stride", "size"), [(128, 128, 3, 1, 19), (3, 16, 7, 1, 21), (16, 3, 7, 1, 21)]
 )
 def test_float32_is_as_near_to_float64_as_rounding_allows(outputs, inputs, side, stride, size):
     x, weight = drawn(2, inputs, size, size).relu().requires_grad_(), drawn(outputs, inputs, side, side, seed=1)

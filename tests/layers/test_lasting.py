@@ -24,11 +24,9 @@ def pending(num: int, channels: int, height: int, width: int) -> Pending:
     return Pending(drawn(num, channels, height, width), gain, shift, 0.2)
 
 
-def conv(
-    kernel: int, stride: int = 1, *, channels: int = 64, upsample: int = 1, pad: PaddingMode = "reflect"
-) -> nn.Module:
+def conv(kernel: int, stride: int = 1, *, upsample: int = 1, pad: PaddingMode = "reflect") -> nn.Module:
     padding = kernel // 2 if stride == 1 else 1
-    return make_conv(channels, channels, kernel, stride, padding, pad=pad, upsample=upsample).requires_grad_(False)
+    return make_conv(128, 128, kernel, stride, padding, pad=pad, upsample=upsample).requires_grad_(False)
 
 
 CONVS = [
@@ -38,7 +36,7 @@ CONVS = [
     conv(5, upsample=2, pad="zero"),
     conv(3, upsample=2),
     conv(7),  # no way of its own
-    PendingConv2d(64, 32, 3, padding=(1, 1, 1, 1)).requires_grad_(False),
+    PendingConv2d(128, 32, 3, padding=(1, 1, 1, 1)).requires_grad_(False),
 ]
 
 
@@ -46,7 +44,7 @@ CONVS = [
 @pytest.mark.parametrize("size", [(1, 64, 64), (2, 35, 50), (1, 6, 6)])
 def test_numbers_stay(layer, size):
     num, height, width = size
-    x = pending(num, 64, height, width)
+    x = pending(num, 128, height, width)
     with torch.no_grad():
         expected = layer(x)
         make_lasting(layer)
@@ -54,7 +52,7 @@ def test_numbers_stay(layer, size):
             torch.testing.assert_close(layer(x), expected, atol=3e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [conv(3, channels=128), conv(4, 2, channels=128), conv(5, channels=128, upsample=2)])
+@pytest.mark.parametrize("layer", [conv(3), conv(4, 2), conv(5, upsample=2)])
 @pytest.mark.parametrize("has_amx", [False, True])
 def test_bf16_is_as_exact_as_bf16_is(layer, has_amx, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
@@ -70,7 +68,7 @@ def test_bf16_is_as_exact_as_bf16_is(layer, has_amx, monkeypatch):
 
 
 def test_changed_weights_are_used():
-    layer, x = conv(3), pending(1, 64, 20, 20)
+    layer, x = conv(3), pending(1, 128, 20, 20)
     make_lasting(layer)
     with torch.no_grad():
         before = layer(x)
@@ -79,7 +77,7 @@ def test_changed_weights_are_used():
 
 
 def test_gradients_are_those_of_training():
-    layer, x = conv(3).requires_grad_(), pending(1, 64, 20, 20)
+    layer, x = conv(3).requires_grad_(), pending(1, 128, 20, 20)
     expected = torch.autograd.grad(layer(x).square().sum(), layer.weight)[0]
     make_lasting(layer)
     with torch.no_grad():
@@ -88,8 +86,8 @@ def test_gradients_are_those_of_training():
 
 
 def test_spectral_norm_goes_on_without():
-    layer = make_conv(64, 64, 3, 1, 1, pad="zero", spectral=True).eval()
-    x = pending(1, 64, 20, 20)
+    layer = make_conv(128, 128, 3, 1, 1, pad="zero", spectral=True).eval()
+    x = pending(1, 128, 20, 20)
     with torch.no_grad():
         expected = layer(x)
         make_lasting(layer)
@@ -100,7 +98,7 @@ def test_kernels_are_transformed_once(monkeypatch):
     transformed = []
     transform = Winograd.kernels
     monkeypatch.setattr(Winograd, "kernels", lambda self, w: transformed.append(w) or transform(self, w))
-    layer, x = conv(3), pending(1, 64, 20, 20)
+    layer, x = conv(3), pending(1, 128, 20, 20)
     with torch.no_grad():
         make_lasting(layer)
         for _ in range(3):

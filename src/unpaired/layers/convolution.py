@@ -90,8 +90,8 @@ def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
     num_pixels = _num_pixels(x.shape, kernel[2], stride)
     if x.dtype == torch.bfloat16:
         return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
-    if stride == 1:
-        return narrowest >= 64 and num_pixels >= 256
+    if stride == 1 and narrowest >= 128:
+        return num_pixels >= 256
     return narrowest >= 64 and num_pixels >= 4096
 
 
