@@ -92,7 +92,7 @@ def _run(plan: Plan) -> None:
 def write_results(out: Path, new: Sequence[Record], machine: dict[str, Any]) -> None:
     """Write `speed.json`, `machine.json`, `table.md` and `speed.svg` into `out`; other records there are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    machine = {**machine, "product_gflops": {**_speeds_before(out / "machine.json"), **machine["product_gflops"]}}
+    machine = with_what_was_known(machine, out / "machine.json")
     records = merged(read_records(out / "speed.json"), new)
     write_records(out / "speed.json", records)
     (out / "machine.json").write_text(json.dumps(machine, indent=1) + "\n", encoding="utf-8")
@@ -100,12 +100,16 @@ def write_results(out: Path, new: Sequence[Record], machine: dict[str, Any]) -> 
     (out / "speed.svg").write_text(plot(records), encoding="utf-8")
 
 
-def _speeds_before(path: Path) -> dict[str, float]:
-    """The matrix products that earlier calls measured, perhaps in another precision."""
+def with_what_was_known(machine: dict[str, Any], path: Path) -> dict[str, Any]:
+    """`machine` with what earlier calls, written to `path`, knew and this one does not.
+
+    Those are products in another precision, and the commits of codes that this call had no need of.
+    """
     if not path.exists():
-        return {}
-    speeds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["product_gflops"]
-    return speeds
+        return machine
+    before = json.loads(path.read_text(encoding="utf-8"))
+    commits = {name: commit or before["commits"].get(name) for name, commit in machine["commits"].items()}
+    return {**machine, "commits": commits, "product_gflops": {**before["product_gflops"], **machine["product_gflops"]}}
 
 
 def _number_problems(options: argparse.Namespace) -> Iterator[Problem]:

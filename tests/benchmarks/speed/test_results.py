@@ -89,6 +89,12 @@ class TestFiles:
             write_results(tmp_path, [TRAINING], {**machine, "product_gflops": {precision: speed}})
         assert json.loads((tmp_path / "machine.json").read_text())["product_gflops"] == {"fp32": 180.0, "bf16": 300.0}
 
+    def test_commits_that_an_earlier_call_needed_stay(self, tmp_path: Path, machine: dict[str, Any]) -> None:
+        for commits in ({"munit": "1", "ugatit": "2"}, {"munit": "3", "ugatit": None}):
+            write_results(tmp_path, [TRAINING], {**machine, "commits": {**machine["commits"], **commits}})
+        found = json.loads((tmp_path / "machine.json").read_text())["commits"]
+        assert (found["munit"], found["ugatit"]) == ("3", "2")
+
     def test_results_of_another_machine_are_not_mixed(self, tmp_path: Path, machine: dict[str, Any]) -> None:
         write_results(tmp_path, [TRAINING], machine)
         assert other_machine_problem(tmp_path / "machine.json", machine) is None
