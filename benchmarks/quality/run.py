@@ -32,6 +32,7 @@ def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:
     if (folder / TIME_FILE).is_file():
         return
     settings = {**row.settings, "steps": steps, "seed": seed, "checkpoints.snapshot_every_steps": 1000}
+    code = code_version()  # now: somebody may update the clone meanwhile
     start, start_cpu = time.monotonic(), time.process_time()
     unpaired.train(data, preset=row.preset, settings=settings, out=folder)
     record = {
@@ -40,7 +41,7 @@ def train(row: Row, data: Path, folder: Path, *, steps: int, seed: int) -> None:
         "seconds": round(time.monotonic() - start),
         "cpu_seconds": round(time.process_time() - start_cpu),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "code": code_version(),
+        "code": code,
     }
     (folder / TIME_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
