@@ -66,7 +66,7 @@ class Preparation:
             inner = torch.ops.aten.leaky_relu_backward(inner, result, self.slope, True)
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
-        of_raw = inner * self.gain if wanted[0] else None
+        of_raw = (inner * self.gain).to(self.raw.dtype) if wanted[0] else None
         of_gain = summed(inner * self.raw, self.gain) if wanted[1] else None
         return of_raw, of_gain, summed(inner, self.shift) if wanted[2] else None
 
