@@ -33,13 +33,13 @@ class LastingKernel:
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor | None:
         """`x` (N, C, H, W), padded already, convolved in its own type: (N, O, h, w). None where another way is faster.
 
-        The `weight` is the parameter itself, whatever its type.
+        The `weight` is the parameter itself, whatever its type; `bias` is of the type of `x`.
         """
         way = _WAYS.get(x.dtype, {}).get((weight.shape[2], stride))
         if way is None or not winograd_pays(x, weight.shape, stride):
             return None
         kernels = self._kept.of(weight, _Kernels(way, x.dtype))
-        return way.filtered(x, kernels, None if bias is None else bias.to(x.dtype))
+        return way.filtered(x, kernels, bias)
 
     def convolve_doubled(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
         """`x`, padded by one pixel, convolved as after nearest ×2 (see `layers.upsample`). None as above."""
@@ -48,7 +48,7 @@ class LastingKernel:
         if way is None or not winograd_pays(x, phases, 1):
             return None
         kernels = self._kept.of(weight, _PhaseKernels(way, x.dtype))
-        return way.filtered(x, kernels, None if bias is None else bias.to(x.dtype), spread=2)
+        return way.filtered(x, kernels, bias, spread=2)
 
 
 @dataclass(frozen=True)

@@ -136,13 +136,14 @@ def _convolved_as_shaped(
 def _convolved_by(
     kernel: LastingKernel, x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape, dtype: torch.dtype
 ) -> Tensor:
+    bias = None if bias is None else bias.to(dtype)
     if shape.upsample == 1:
         whole = _whole(x, shape).in_place(dtype)
         out = kernel.convolve(whole, weight, bias, shape.stride)
         return _convolution_of(whole, weight.to(dtype), bias, shape.stride) if out is None else out
     out = kernel.convolve_doubled(_whole(x, _before_doubling(weight, shape)).in_place(dtype), weight, bias)
     if out is None:
-        return _convolved_as_shaped(x, weight.to(dtype), None if bias is None else bias.to(dtype), shape)
+        return _convolved_as_shaped(x, weight.to(dtype), bias, shape)
     return _with_border(out, x, weight.to(dtype), shape)
 
 
