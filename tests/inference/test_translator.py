@@ -418,3 +418,13 @@ class TestEveryKindOfNetwork:
             assert y.shape == x.shape
             assert torch.isfinite(y).all()
             assert torch.isfinite(translator.encode_style(x, "a")).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_styles_decoded_at_once_are_those_decoded_one_by_one(precision):
+    translator = load("demo", device="cpu", precision=precision)
+    x, codes = torch.rand(1, 3, 64, 64) * 2 - 1, translator.draw_styles(5, seed=0)
+    together = list(translator.variants(x, "b", codes))
+    alone = [next(translator.variants(x, "b", code[None])) for code in codes]
+    for ours, expected in zip(together, alone, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-5 if precision == "fp32" else 0.05, rtol=0)
