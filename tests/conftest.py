@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch; subprocesses inherit it
@@ -19,6 +19,17 @@ settings.register_profile("unpaired", max_examples=40, deadline=None)
 settings.load_profile("unpaired")
 
 OVERSAMPLING = 4
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Lets torch have two threads in this process, as it would have on a machine with two cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unpaired.inference import streams
-from unpaired.inference.streams import Streams
+from unpaired.inference.streams import in_streams
 
 CPU = torch.device("cpu")
 
@@ -32,12 +32,12 @@ def threads_of(num_items: int, num_pixels: int, device: torch.device = CPU) -> s
         time.sleep(0.01)  # so that no thread gets it all
         return threading.get_ident(), torch.get_num_threads()
 
-    return set(Streams(device).map(work, range(num_items), num_pixels))
+    return set(in_streams(work, range(num_items), num_pixels, device))
 
 
 @given(st.lists(st.integers(), max_size=20), st.integers(1, 2**19))
 def test_results_come_in_the_order_of_the_items(items, num_pixels):
-    assert list(Streams(CPU).map(lambda item: -item, items, num_pixels)) == [-item for item in items]
+    assert list(in_streams(lambda item: -item, items, num_pixels, CPU)) == [-item for item in items]
 
 
 @pytest.mark.parametrize(("num_items", "num_pixels", "num_streams"), [(2, 1, 2), (20, 1, 4), (20, 2**17, 2)])
@@ -53,18 +53,9 @@ def test_one_item_large_pictures_and_other_devices_are_worked_on_here(how):
     assert threads_of(*how) == {(threading.get_ident(), 4)}
 
 
-def test_threads_that_come_later_have_all_of_torchs():
-    threads_of(4, 1)
-    found: list[int] = []
-    later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
-    later.start()
-    later.join()
-    assert found == [4]
-
-
 def test_no_more_results_wait_than_are_allowed():
     begun: list[int] = []
-    results = Streams(CPU).map(lambda item: begun.append(item) or item, range(100), 1)
+    results = in_streams(lambda item: begun.append(item) or item, range(100), 1, CPU)
     assert next(results) == 0
     time.sleep(0.05)
     assert len(begun) <= streams._AHEAD * 4 + 1
@@ -72,7 +63,7 @@ def test_no_more_results_wait_than_are_allowed():
 
 
 def test_an_error_comes_where_its_result_would():
-    results = Streams(CPU).map(lambda item: 1 // item, [2, 1, 0, 1], 1)
+    results = in_streams(lambda item: 1 // item, [2, 1, 0, 1], 1, CPU)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from unpaired.layers import mixed
+from unpaired.layers import blocks
 from unpaired.layers.mixed import affine, affine_gradients, affine_into, is_mixed
 
 BF16_ROUNDING = 2**-8
@@ -45,7 +45,7 @@ def test_values_and_gradients_are_those_of_the_chain_whatever_the_blocks(tensors
     exact = [tensor.double().requires_grad_() for tensor in inputs]
     expected = plain(*exact[:3], slope, exact[3] if plus is not None else None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixed, "_BLOCK_NUMBERS", numbers)
+        patch.setattr(blocks, "_BLOCK_NUMBERS", numbers)
         found = affine(*ours[:3], slope=slope, plus=ours[3] if plus is not None else None)
         assert found.dtype == torch.bfloat16
         torch.testing.assert_close(found.double(), expected, atol=1e-6, rtol=BF16_ROUNDING)

@@ -35,7 +35,8 @@ def test_a_run_leaves_everything_that_its_folder_promises(config, picture_folder
     assert {"loss_generator", "generator/style_b", "pictures_per_second", "memory_mib"} <= lines[0].keys()
 
 
-def test_two_plus_two_steps_are_four_bit_for_bit(config, picture_folders, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_plus_two_steps_are_four_bit_for_bit(config, picture_folders, tmp_path, threads):
     unbroken, _ = train(config, picture_folders, tmp_path / "unbroken")
     run, _ = train(replace(config, steps=2), picture_folders, tmp_path / "resumed")
     _, result = train(config, picture_folders, run.path, resume=run.last_checkpoint)

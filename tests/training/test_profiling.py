@@ -37,6 +37,14 @@ def rows_of(text):
     return [line.split() for line in lines[first + 1 :]]
 
 
+@pytest.fixture(params=["one thread", "two threads"])
+def threads(request):
+    """With two, both directions of a step are made at once."""
+    if request.param == "two threads":
+        request.getfixturevalue("two_threads")
+
+
+@pytest.mark.usefixtures("threads")
 def test_a_profiled_run_has_the_same_weights(changed, picture_folders, tmp_path):
     config = changed(steps=4)
     profiled = trained(config, picture_folders, tmp_path / "profiled", num_profiled=2)
@@ -45,6 +53,8 @@ def test_a_profiled_run_has_the_same_weights(changed, picture_folders, tmp_path)
     assert ones.keys() == others.keys()
     assert all(torch.equal(tensor, others[name]) for name, tensor in ones.items())
     assert not (plain.path / "profile").exists()
+    with gzip.open(profiled.path / "profile" / "trace.json.gz", "rt", encoding="utf-8") as file:
+        assert "aten::convolution_backward" in file.read(), "what is done in other threads was not seen"
 
 
 def test_trace_and_table_are_in_the_run_folder_and_the_log(changed, picture_folders, tmp_path, capsys):

@@ -28,7 +28,7 @@ from unpaired.inference.checks import (
 )
 from unpaired.inference.devices import choose_device, choose_precision, computing_in
 from unpaired.inference.sizes import Size, cropped, enlarged, limited, padded, resized, working_size
-from unpaired.inference.streams import Streams
+from unpaired.inference.streams import in_streams
 from unpaired.inference.tiles import translate_in_tiles
 from unpaired.layers.convolution import arranged
 from unpaired.layers.heat_maps import stretched
@@ -73,7 +73,6 @@ class Translator:
         networks = arranged(bundle.build_networks(), self.device)
         make_lasting(networks)
         self.networks = cast(TranslationNetworks, networks)
-        self._streams = Streams(self.device)
 
     @property
     def style_dim(self) -> int | None:
@@ -195,7 +194,7 @@ class Translator:
                 return cropped(decode(code).float(), (x.shape[2], x.shape[3]))
 
         checked = [check_codes(style, self.style_dim, len(x)).to(self.device) for style in codes]
-        yield from self._streams.map(decoded, checked, len(x) * x.shape[2] * x.shape[3])
+        yield from in_streams(decoded, checked, len(x) * x.shape[2] * x.shape[3], self.device)
 
     @torch.inference_mode()
     def translate_tensor(self, x: Tensor, *, to: Domain, style: Codes | None = None, seed: int | None = None) -> Tensor:

@@ -7,17 +7,13 @@ processor's cache, worked on there, and rounded once where it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from unpaired.layers.scratch import Scratch
-
-_BLOCK_NUMBERS = 2**19  # 2 MiB of float32
-_scratch = Scratch()
+from unpaired.layers.blocks import Block, blocks, in_float32
 
 
 def is_mixed(gain: Tensor, *maps: Tensor) -> bool:
@@ -64,13 +60,13 @@ def affine_into(
 
     `gain` and `shift` are float32 and broadcast to (N, C, 1, 1); `slope` 1 is no activation.
     """
-    for block in _blocks(x):
-        values = _in_float32("values", x[block])
+    for block in blocks(x):
+        values = in_float32("values", x[block])
         torch.addcmul(_of(shift, block), values, _of(gain, block), out=values)
         if slope != 1.0:
             leaky_relu(values, slope, inplace=True)
         if plus is not None:
-            values.add_(_in_float32("plus", plus[block]))
+            values.add_(in_float32("plus", plus[block]))
         out[block].copy_(values)
     return out
 
@@ -92,15 +88,15 @@ def affine_gradients(
     """
     of_x = torch.empty_like(x) if wanted[0] else None
     of_gain, of_shift = (gain.new_zeros(len(x), x.shape[1], 1, 1) if want else None for want in wanted[1:])
-    for block in _blocks(x):
-        values = _in_float32("values", grad[block])
+    for block in blocks(x):
+        values = in_float32("values", grad[block])
         if result is not None and slope != 1.0:
-            activated = _in_float32("plus", result[block])
+            activated = in_float32("plus", result[block])
             torch.ops.aten.leaky_relu_backward.grad_input(values, activated, slope, True, grad_input=values)
         if of_shift is not None:
             of_shift[block[0]] += values.sum(dim=(2, 3), keepdim=True)
         if of_gain is not None:
-            of_gain[block[0]] += _in_float32("plus", x[block]).mul_(values).sum(dim=(2, 3), keepdim=True)
+            of_gain[block[0]] += in_float32("plus", x[block]).mul_(values).sum(dim=(2, 3), keepdim=True)
         if of_x is not None:
             of_x[block].copy_(values.mul_(_of(gain, block)))
     return of_x, _reduced(of_gain, gain), _reduced(of_shift, shift)
@@ -116,21 +112,6 @@ def _reduced(x: Tensor | None, like: Tensor) -> Tensor | None:
     return None if x is None else summed(x, like)
 
 
-def _blocks(x: Tensor) -> Iterator[tuple[slice, slice, slice]]:
-    """Samples, channels and rows of the blocks of `x` (N, C, H, W): whole samples where those are small."""
-    num, channels, height, width = x.shape
-    samples = max(1, _BLOCK_NUMBERS // (channels * height * width))
-    rows = max(1, min(height, _BLOCK_NUMBERS // (channels * width)))
-    for sample in range(0, num, samples):
-        for row in range(0, height, rows):
-            yield slice(sample, sample + samples), slice(None), slice(row, row + rows)
-
-
-def _in_float32(name: str, block: Tensor) -> Tensor:
-    num, channels, height, width = block.shape
-    return _scratch.map(name, (num, channels, height, width), torch.float32).copy_(block)
-
-
-def _of(gains: Tensor, block: tuple[slice, slice, slice]) -> Tensor:
+def _of(gains: Tensor, block: Block) -> Tensor:
     """Those of the samples of `block`."""
     return gains if len(gains) == 1 else gains[block[0]]

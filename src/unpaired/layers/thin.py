@@ -69,14 +69,26 @@ def thin_gradients(*, on: bool = True) -> Iterator[dict[Tensor, ThinGradient]]:
     At the end of the context there is one gradient a parameter: one that also got a `grad` has it all there.
     """
     found: dict[Tensor, ThinGradient] = {}
-    outer, _collection.found = _collection.found, found if on else None
-    try:
+    with collecting(found if on else None):
         yield found
-    finally:
-        _collection.found = outer
     for parameter in [p for p in found if p.grad is not None]:
         assert parameter.grad is not None
         parameter.grad += found.pop(parameter).dense(parameter)
+
+
+def collection() -> dict[Tensor, ThinGradient] | None:
+    """Where this thread's backward passes leave thin gradients; None where they leave none."""
+    return _collection.found
+
+
+@contextmanager
+def collecting(found: dict[Tensor, ThinGradient] | None) -> Iterator[None]:
+    """Lets this thread's backward passes leave thin gradients in `found`, which may be the `collection` of another."""
+    outer, _collection.found = _collection.found, found
+    try:
+        yield
+    finally:
+        _collection.found = outer
 
 
 def collected(weight: Tensor, thin: list[ThinGradient], direct: Tensor | None) -> Tensor | None:

@@ -30,7 +30,7 @@ _POINTS = {  # by the positions along one side: chosen by measured rounding, all
     5: tuple(Fraction(p) for p in ("1/2", "-1/2", "5/4", "-5/4")),
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
 }
-_STRIP_NUMBERS = 2**22  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
+_STRIP_NUMBERS = 2**21  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
 
 _Matrix = list[list[Fraction]]
 _scratch = Scratch()

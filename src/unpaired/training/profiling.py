@@ -8,15 +8,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
+from unpaired.layers.at_once import in_turn
 from unpaired.tensorfile import replace_file
 from unpaired.training.memory import MIB
 
@@ -29,7 +31,9 @@ TRACE_FILE = "trace.json.gz"
 TABLE_FILE = "operations.txt"
 _WAITING = "waiting for pictures"
 _STEP = "ProfilerStep*"  # torch's name for the time between two ends of steps
-_AROUND = re.compile(r"^autograd::engine::evaluate_function|Backward\d+$")  # names of what a backward pass goes through
+_AROUND = re.compile(  # names of what a pass goes through
+    r"^autograd::engine::evaluate_function|Backward\d+$|^_AtOnce(Backward)?$"
+)
 _BACKWARD = "Backward"  # what torch adds to the name of an operation with a backward pass of its own
 _WORDS = ("operation", "shapes of its inputs")
 _HEADINGS = ("ms a step", "share", "calls a step", "MiB a call", *_WORDS)
@@ -78,31 +82,41 @@ class Profile:
 
 @contextmanager
 def profiled(
-    num_steps: int | None, run_folder: Path, device: torch.device, say: Callable[[str], None]
+    num_steps: int | None,
+    networks: Iterable[nn.Module],
+    run_folder: Path,
+    device: torch.device,
+    say: Callable[[str], None],
 ) -> Iterator[Callable[[], None]]:
     """What to call at the end of every update, for `num_steps` of them to be profiled after those that warm up.
 
     Then the trace and the table are written into `run_folder`, `say` is given the table, and the rest of the block runs
-    as without. None profiles nothing. The numbers of the run do not change. Raises `UserError` when the disk is full.
+    as without. None profiles nothing. The numbers of the run do not change: what `networks` do at once is done in turn
+    meanwhile, where the profiler sees it. Raises `UserError` when the disk is full.
     """
     if num_steps is None:
         yield lambda: None
         return
 
     def report(profiler: profile) -> None:
+        visibly.close()
         _write(profiler, run_folder / FOLDER, device.type, say)
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # it reports on stderr that it begins, that there is no GPU, …
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     plan = schedule(wait=WARM_UP_STEPS - 1, warmup=1, active=num_steps, repeat=1)
-    with profile(
-        activities=activities,
-        schedule=plan,
-        on_trace_ready=report,
-        record_shapes=True,
-        profile_memory=True,
-        acc_events=True,
-    ) as profiler:
+    with (
+        ExitStack() as visibly,
+        profile(
+            activities=activities,
+            schedule=plan,
+            on_trace_ready=report,
+            record_shapes=True,
+            profile_memory=True,
+            acc_events=True,
+        ) as profiler,
+    ):
+        visibly.enter_context(in_turn(*networks))
         yield profiler.step
 
 

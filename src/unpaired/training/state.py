@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.errors import UserError
+from unpaired.layers.at_once import set_at_once
 from unpaired.layers.recompute import set_recompute
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
@@ -20,6 +21,7 @@ from unpaired.training.adam import MOMENTS, Adam
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
 from unpaired.training.extra_losses import ExtraLosses
+from unpaired.training.memory import use_one_heap
 
 
 def rng_for(*parts: int | str) -> torch.Generator:
@@ -48,6 +50,10 @@ class TrainState:
         self.method: AnyMethod = MODELS[config.model.name].load_method()(config.model)
         self.method.initialize(rng_for(config.seed, "initialize"))
         set_recompute(self.method.generators, config.recompute)
+        if engine.device.type == "cpu" and engine.world_size == 1:
+            use_one_heap()
+            for network in self.networks.values():
+                set_at_once(network, True)
         self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)

@@ -120,16 +120,19 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         if value_at(self.config.weights.r1, step) <= 0 or step % self.config.r1_every_steps:
             return {}
         real = {d: batch[d].detach().requires_grad_() for d in DOMAINS}
-        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, share)
+        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, share, twice=True)
         return {f"r1_{d}": gradient_penalty(scores[d][0], real[d]) for d in DOMAINS}
 
     def _scores(
-        self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], share: Share
+        self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], share: Share, twice: bool = False
     ) -> Mapping[Domain, Sequence[Sequence[Tensor]]]:
-        """For each domain, what its discriminator says of each of its batches of `pictures`, augmented."""
+        """For each domain, what its discriminator says of each of its batches of `pictures`, augmented.
+
+        `twice`: gradients of what it says may have gradients.
+        """
         augment = self.config.augment
         seen = {d: [diff_augment(x, augment, share) for x in batches] for d, batches in pictures.items()}
-        found: Mapping[Domain, Sequence[Sequence[Tensor]]] = discriminators(seen)
+        found: Mapping[Domain, Sequence[Sequence[Tensor]]] = discriminators(seen, twice)
         return found
 
     def _draw_styles(self, batch: Batch, share: Share) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from unpaired.layers.at_once import Divided, Part
 from unpaired.layers.convs import ConvBlock, make_activation, make_conv
 from unpaired.layers.pending import Pending
 from unpaired.layers.recompute import Recomputable
@@ -159,6 +160,20 @@ class AutoEncoder(nn.Module):
         contents, styles = (torch.cat(each) for each in zip(*codes, strict=True))
         return iter(torch.split(self.decode(contents, styles), [len(content) for content, _ in codes]))
 
+    def make(self, content: Tensor, style: Tensor, other: Tensor, prior: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+        """What a step makes with this domain's networks once both domains are encoded.
+
+        The picture of its own `content` and `style`; that of the `other` domain's content with the style `prior`, and
+        the content and style of that, encoded again; then those of the other's content with the styles `more`.
+        """
+        codes = [(content, style), *((other, drawn) for drawn in (prior, *more))]
+        own, translated, *again = self.decode_all(*codes)
+        return own, translated, *self.encode(translated), *again
+
+    def close_cycle(self, content: Tensor, style: Tensor) -> tuple[Tensor]:
+        """The picture with the content that a translation kept and its own style."""
+        return (self.decode(content, style),)
+
 
 @dataclass(frozen=True)
 class MunitOutputs(Outputs):
@@ -186,7 +201,7 @@ class MunitOutputs(Outputs):
     x_ba_again: Tensor | None = None
 
 
-class MunitGenerators(nn.Module):
+class MunitGenerators(Divided):
     """Both auto-encoders. `forward` is the whole generator pass of a training step."""
 
     def __init__(self, config: MunitConfig) -> None:
@@ -215,14 +230,25 @@ class MunitGenerators(nn.Module):
 
         `more_styles` of a and b, where given, are those of second translations.
         """
-        content_a, style_a = self.a.encode(x_a)
-        content_b, style_b = self.b.encode(x_b)
-        again_a = [(content_b, more_styles[0])] if more_styles else []
-        again_b = [(content_a, more_styles[1])] if more_styles else []
-        x_aa, x_ba, *x_ba_again = self.a.decode_all((content_a, style_a), (content_b, prior_style_a), *again_a)
-        x_bb, x_ab, *x_ab_again = self.b.decode_all((content_b, style_b), (content_a, prior_style_b), *again_b)
-        content_b_recon, style_a_recon = self.a.encode(x_ba)
-        content_a_recon, style_b_recon = self.b.encode(x_ab)
+        (content_a, style_a), (content_b, style_b) = self.each(
+            [Part(self.a.encode, (x_a,)), Part(self.b.encode, (x_b,))]
+        )
+        more_a, more_b = ((more_styles[0],), (more_styles[1],)) if more_styles else ((), ())
+        made_a, made_b = self.each(
+            [
+                Part(self.a.make, (content_a, style_a, content_b, prior_style_a, *more_a)),
+                Part(self.b.make, (content_b, style_b, content_a, prior_style_b, *more_b)),
+            ]
+        )
+        x_aa, x_ba, content_b_recon, style_a_recon, *x_ba_again = made_a
+        x_bb, x_ab, content_a_recon, style_b_recon, *x_ab_again = made_b
+        x_aba, x_bab = None, None
+        if with_cycle:
+            ways = (
+                Part(self.a.close_cycle, (content_a_recon, style_a)),
+                Part(self.b.close_cycle, (content_b_recon, style_b)),
+            )
+            (x_aba,), (x_bab,) = self.each(ways)
         return MunitOutputs(
             x_ab=x_ab,
             x_ba=x_ba,
@@ -238,8 +264,8 @@ class MunitGenerators(nn.Module):
             content_b_recon=content_b_recon,
             style_a_recon=style_a_recon,
             style_b_recon=style_b_recon,
-            x_aba=self.a.decode(content_a_recon, style_a) if with_cycle else None,
-            x_bab=self.b.decode(content_b_recon, style_b) if with_cycle else None,
+            x_aba=x_aba,
+            x_bab=x_bab,
             prior_style_a_again=more_styles[0] if more_styles else None,
             prior_style_b_again=more_styles[1] if more_styles else None,
             x_ab_again=x_ab_again[0] if more_styles else None,
@@ -315,7 +341,7 @@ def _patch_discriminator(config: DiscriminatorConfig) -> PatchDiscriminator:
     return PatchDiscriminator(*layers, nn.Conv2d(channels, 1, 1))
 
 
-class MunitDiscriminators(nn.Module):
+class MunitDiscriminators(Divided):
     """Both discriminators. One `forward` scores everything that an update needs."""
 
     def __init__(self, config: MunitConfig) -> None:
@@ -324,14 +350,28 @@ class MunitDiscriminators(nn.Module):
         self.a = MultiScaleDiscriminator(config.discriminator)
         self.b = MultiScaleDiscriminator(config.discriminator)
 
-    def forward(self, pictures: Mapping[Domain, Sequence[Tensor]]) -> dict[Domain, list[list[Tensor]]]:
-        """For each domain the scores, as `MultiScaleDiscriminator` gives them, of each of its batches of pictures."""
-        return {"a": self._scores(self.a, pictures["a"]), "b": self._scores(self.b, pictures["b"])}
+    def forward(
+        self, pictures: Mapping[Domain, Sequence[Tensor]], twice: bool = False
+    ) -> dict[Domain, list[list[Tensor]]]:
+        """For each domain the scores, as `MultiScaleDiscriminator` gives them, of each of its batches of pictures.
 
-    def _scores(self, network: MultiScaleDiscriminator, batches: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Those of each batch. In one pass, where samples do not mix."""
+        `twice`: gradients of these may have gradients.
+        """
+        networks: dict[Domain, MultiScaleDiscriminator] = {"a": self.a, "b": self.b}
+        parts = [Part(partial(self._scores, network), tuple(pictures[d])) for d, network in networks.items()]
+        found = self.each(parts, twice=twice)
+        return {d: _by_batch(scores, len(pictures[d])) for d, scores in zip(networks, found, strict=True)}
+
+    def _scores(self, network: MultiScaleDiscriminator, *batches: Tensor) -> tuple[Tensor, ...]:
+        """Those of each scale of each batch. In one pass, where samples do not mix."""
         if self.mixes_samples:
-            return [network(x) for x in batches]
+            return tuple(scores for x in batches for scores in network(x))
         counts = [len(x) for x in batches]
-        by_scale = [torch.split(scores, counts) for scores in network(torch.cat(list(batches)))]
-        return [list(scores) for scores in zip(*by_scale, strict=True)]
+        by_scale = [torch.split(scores, counts) for scores in network(torch.cat(batches))]
+        return tuple(scores for batch in zip(*by_scale, strict=True) for scores in batch)
+
+
+def _by_batch(scores: Sequence[Tensor], num_batches: int) -> list[list[Tensor]]:
+    """The scores of all scales of one batch after the other, as a list for each batch."""
+    num_scales = len(scores) // num_batches
+    return [list(scores[start : start + num_scales]) for start in range(0, len(scores), num_scales)]

@@ -6,7 +6,7 @@ whose norm and activation are still to be applied, which keeps one map a convolu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, relu
 
 from unpaired.layers.adalin import Affine, FoldedNorm
+from unpaired.layers.at_once import Divided, Part
 from unpaired.layers.cam import CamAttention
 from unpaired.layers.padding import Padding
 from unpaired.layers.pending import Pending, PendingConv2d
@@ -205,7 +206,7 @@ class UgatitOutputs(Outputs):
     cam_bb: Tensor | None
 
 
-class UgatitGenerators(nn.Module):
+class UgatitGenerators(Divided):
     """Both translators. `forward` is the whole generator pass of a training step."""
 
     def __init__(self, config: UgatitConfig) -> None:
@@ -223,14 +224,21 @@ class UgatitGenerators(nn.Module):
 
     def forward(self, x_a: Tensor, x_b: Tensor, with_cycle: bool, with_identity: bool) -> UgatitOutputs:
         """Translate and, if asked, close the cycles and put pictures through the translator into their own domain."""
-        into_a, into_b = (partial(network, shared=network.shared_weight()) for network in (self.to_a, self.to_b))
-        x_ab, cam_ab, x_bb, cam_bb = _translate_both(into_b, x_a, x_b if with_identity else None)
-        x_ba, cam_ba, x_aa, cam_aa = _translate_both(into_a, x_b, x_a if with_identity else None)
+        into_a, into_b = (
+            partial(_translated, network, self._shared_weight(network)) for network in (self.to_a, self.to_b)
+        )
+        to_a, to_b = ((x_b, x_a), (x_a, x_b)) if with_identity else ((x_b,), (x_a,))
+        made_a, made_b = self.each([Part(into_a, to_a), Part(into_b, to_b)])
+        x_ba, x_aa, cam_ba, cam_aa = _by_picture(made_a, len(x_b))
+        x_ab, x_bb, cam_ab, cam_bb = _by_picture(made_b, len(x_a))
+        x_aba, x_bab = None, None
+        if with_cycle:
+            (x_aba, *_), (x_bab, *_) = self.each([Part(into_a, (x_ab,)), Part(into_b, (x_ba,))])
         return UgatitOutputs(
             x_ab=x_ab,
             x_ba=x_ba,
-            x_aba=into_a(x_ab)[0] if with_cycle else None,
-            x_bab=into_b(x_ba)[0] if with_cycle else None,
+            x_aba=x_aba,
+            x_bab=x_bab,
             x_aa=x_aa,
             x_bb=x_bb,
             cam_ab=cam_ab,
@@ -238,6 +246,10 @@ class UgatitGenerators(nn.Module):
             cam_aa=cam_aa,
             cam_bb=cam_bb,
         )
+
+    def _shared_weight(self, network: Generator) -> SharedWeight | None:
+        """What all calls of `network` in this pass share; nothing where each of them has a graph of its own."""
+        return None if self.at_once else network.shared_weight()
 
     def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
         """`x` translated to `to`. There is one answer: `style` is None."""
@@ -270,6 +282,11 @@ class Discriminator(nn.Module):
         )
         self.head = SpectralConv2d(widths[-1], 1, 4, padding=stride_1, bias=tensorflow)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of its scores."""
+        return ("",) if self.attention is None else ("", "_cam")
+
     def forward(self, x: Tensor) -> Scores:
         """(N, 3, H, W) → scores (N, 1, h, w) and, with attention, logits (N, 2). Large means a real picture."""
         pending = Pending(x)
@@ -282,7 +299,7 @@ class Discriminator(nn.Module):
         return {"": self.head(pending).value(), **scores}
 
 
-class UgatitDiscriminators(nn.Module):
+class UgatitDiscriminators(Divided):
     """All four discriminators. One `forward` scores everything that an update needs."""
 
     def __init__(self, config: UgatitConfig) -> None:
@@ -301,12 +318,19 @@ class UgatitDiscriminators(nn.Module):
 
     def forward(self, pictures: Mapping[Domain, Tensor]) -> dict[str, Tensor]:
         """For `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
+        parts = [Part(partial(_all_scores, self.of(domain).values()), (pictures[domain],)) for domain in DOMAINS]
+        found = self.each(parts)
+        names = [f"{reach}{kind}" for reach, network in self.of("a").items() for kind in network.kinds]
         return {
-            f"{reach}{kind}_{domain}": scores
-            for domain in DOMAINS
-            for reach, network in self.of(domain).items()
-            for kind, scores in network(pictures[domain]).items()
+            f"{name}_{domain}": scores
+            for domain, of_domain in zip(DOMAINS, found, strict=True)
+            for name, scores in zip(names, of_domain, strict=True)
         }
+
+
+def _all_scores(networks: Iterable[Discriminator], x: Tensor) -> tuple[Tensor, ...]:
+    """Every kind of score of each network, in turn."""
+    return tuple(scores for network in networks for scores in network(x).values())
 
 
 def _num_positions(config: GeneratorConfig) -> int:
@@ -337,14 +361,18 @@ def _decoder_norm(config: UgatitConfig, channels: int) -> FoldedNorm:
             return FoldedNorm(channels, norm, affine=True, variance=config.variance)
 
 
-def _translate_both(
-    network: Callable[[Tensor], tuple[Tensor, Tensor | None]], x: Tensor, own: Tensor | None
-) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Translations and logits of `x`, and of pictures of the network's `own` domain, in one call."""
-    if own is None:
-        return *network(x), None, None
-    pictures, logits = network(torch.cat([x, own]))
-    num = len(x)
-    if logits is None:
-        return pictures[:num], None, pictures[num:], None
-    return pictures[:num], logits[:num], pictures[num:], logits[num:]
+def _translated(network: Generator, shared: SharedWeight | None, *batches: Tensor) -> tuple[Tensor, ...]:
+    """Translations of all `batches` in one call and, with attention, their logits."""
+    pictures, logits = network(batches[0] if len(batches) == 1 else torch.cat(batches), shared)
+    return (pictures,) if logits is None else (pictures, logits)
+
+
+def _by_picture(made: Sequence[Tensor], num: int) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """The first `num` of the pictures `made` and the others, then likewise the logits. None for what is not there."""
+    pictures, logits = made if len(made) == 2 else (made[0], None)
+    first, others = _parted(pictures, num)
+    return first, others, *(_parted(logits, num) if logits is not None else (None, None))
+
+
+def _parted(rows: Tensor, num: int) -> tuple[Tensor, Tensor | None]:
+    return (rows[:num], rows[num:]) if len(rows) > num else (rows, None)

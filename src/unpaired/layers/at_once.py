@@ -1,0 +1,153 @@
+"""Parts of a network that share no weight, worked on at once, forward and backward, on a CPU.
+
+A training step has two directions, each with networks of its own. On a CPU with several cores both take less time at
+once, with half of the cores each, than one after the other: see `layers.pools`. Which is done first changes nothing:
+no two parts add to the same gradient, and gradients of what they are given are added by the caller's graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from unpaired.layers.pools import pool_of
+from unpaired.layers.thin import collecting, collection
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """`function(*inputs)`: tensors from tensors, without random numbers.
+
+    What it uses and needs a gradient is a parameter or one of `inputs`.
+    """
+
+    function: Callable[..., tuple[Tensor, ...]]
+    inputs: tuple[Tensor, ...]
+
+
+class Divided(nn.Module):
+    """A network of parts that share no parameter, which may be worked on at once: see `set_at_once`."""
+
+    at_once = False
+    in_turn = False
+
+    def each(self, parts: Sequence[Part], *, twice: bool = False) -> list[tuple[Tensor, ...]]:
+        """What each of `parts` gives. `twice`: gradients of it may get gradients, for which parts cannot be at once."""
+        is_dividable = torch.is_grad_enabled() and not twice and torch.get_num_threads() % len(parts) == 0
+        if not (self.at_once and is_dividable):
+            return [part.function(*part.inputs) for part in parts]
+        passes = _Passes(parts, _in_turn if self.in_turn else _at_once)
+        anchor = torch.empty(0, requires_grad=True)  # there are parameters, of which the graph here knows nothing
+        given = iter(_AtOnce.apply(passes, anchor, *(x for part in parts for x in part.inputs)))
+        return [tuple(next(given) for _ in outputs) for outputs in passes.outputs]
+
+
+def set_at_once(network: nn.Module, on: bool) -> None:
+    """Tell all divided networks in `network`, which are on a CPU, how to work from now on.
+
+    Not where processes average gradients: parts put theirs where they belong by themselves.
+    """
+    for module in network.modules():
+        if isinstance(module, Divided):
+            module.at_once = on
+
+
+@contextmanager
+def in_turn(*networks: nn.Module) -> Iterator[None]:
+    """Within it, divided networks do in this thread, with as many cores, what they would do at once.
+
+    The same numbers, bit by bit, for those who see one thread alone, as profilers do.
+    """
+    divided = [module for network in networks for module in network.modules() if isinstance(module, Divided)]
+    for module in divided:
+        module.in_turn = True
+    try:
+        yield
+    finally:
+        for module in divided:
+            module.in_turn = False
+
+
+class _Passes:
+    """A pass of each part, with a graph of its own from its inputs to its `outputs`. `run` does several works."""
+
+    def __init__(self, parts: Sequence[Part], run: Callable[[Sequence[Callable[[], Any]]], list[Any]]) -> None:
+        self._parts = parts
+        self._run = run
+        self._inputs = [[x.detach().requires_grad_(x.requires_grad) for x in part.inputs] for part in parts]
+        self.outputs: list[tuple[Tensor, ...]] = []
+
+    def forward(self) -> list[Tensor]:
+        """All outputs, of all parts."""
+        dtype, enabled = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
+
+        def work(part: Part, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+            with torch.enable_grad(), torch.autocast("cpu", dtype=dtype, enabled=enabled):
+                return part.function(*inputs)
+
+        self.outputs = self._run([partial(work, *each) for each in zip(self._parts, self._inputs, strict=True)])
+        return [out for outputs in self.outputs for out in outputs]
+
+    def backward(self, grads: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The gradients of all inputs by those of all outputs. Parameters get theirs. Once only."""
+        if not self.outputs:
+            raise RuntimeError("A backward pass through parts that were worked on at once is possible once only")
+        thin, coming = collection(), iter(grads)
+        ways = [[(out, next(coming)) for out in outputs] for outputs in self.outputs]
+        inputs, self._inputs, self.outputs = self._inputs, [], []  # nothing outlives this pass
+
+        def work(ways: Sequence[tuple[Tensor, Tensor | None]]) -> None:
+            used = [(out, grad) for out, grad in ways if grad is not None]
+            if used:
+                outs, their_grads = zip(*used, strict=True)
+                with collecting(thin):
+                    torch.autograd.backward(outs, their_grads)
+
+        self._run([partial(work, each) for each in ways])
+        return [x.grad for each in inputs for x in each]
+
+
+class _AtOnce(torch.autograd.Function):
+    """What `passes` make of their inputs, which are given here too, for the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, passes: _Passes, anchor: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG004
+        ctx.passes = passes
+        ctx.set_materialize_grads(False)
+        outputs = passes.forward()
+        given = [out.detach() for out in outputs]
+        ctx.mark_non_differentiable(*(g for g, out in zip(given, outputs, strict=True) if not out.requires_grad))
+        return tuple(given)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        return None, None, *ctx.passes.backward(grads)
+
+
+def _at_once(works: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of all `works`, when all have ended."""
+    pool = pool_of(len(works))
+    futures = [pool.submit(work) for work in works]
+    wait(futures)
+    return [future.result() for future in futures]
+
+
+def _in_turn(works: Sequence[Callable[[], T]]) -> list[T]:
+    """The same in this thread."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(num_threads // len(works))
+    try:
+        return [work() for work in works]
+    finally:
+        torch.set_num_threads(num_threads)
