@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from unpaired.models.base import DOMAINS
+from unpaired.models.munit import networks
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
 from unpaired.models.munit.networks import AutoEncoder, MultiScaleDiscriminator, MunitDiscriminators, MunitGenerators
 
@@ -103,6 +104,15 @@ def test_decoding_all_is_decoding_each(norm):
     assert [len(x) for x in pictures] == [1, 2, 1]
     for x, code in zip(pictures, codes, strict=True):
         torch.testing.assert_close(x, auto_encoder.decode(*code), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("large", "sizes"), [(33 * 33, [4]), (32 * 32, [1, 2, 1])])
+def test_large_pictures_are_decoded_call_by_call(monkeypatch, large, sizes):
+    monkeypatch.setattr(networks, "LARGE_PIXELS", large)
+    auto_encoder, seen = AutoEncoder(SMALL), []
+    auto_encoder.decoder.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    list(auto_encoder.decode_all(*[(torch.randn(num, 32, 8, 8), torch.randn(num, 3)) for num in (1, 2, 1)]))
+    assert seen == sizes
 
 
 @pytest.mark.parametrize("norm", ["none", "instance", "layer", "group", "batch", "spectral"])
