@@ -31,6 +31,16 @@ def started(config):
     return state
 
 
+def test_with_two_directions_at_once_nothing_is_overlooked(config, request):
+    one = count_step(started(config), noise())
+    request.getfixturevalue("two_threads")
+    two = count_step(started(config), noise())
+    assert two.flops == one.flops
+    assert two.num_bytes == pytest.approx(one.num_bytes, rel=0.1)  # what parts give each other lives a little longer
+    larger = count_step(started(config), noise(size=(48, 48)))
+    assert len(larger.phase_bytes) == len(two.phase_bytes)
+
+
 class TestWatch:
     def test_the_most_that_is_alive_at_a_time(self):
         with Watch() as watch:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import flop_registry
 
 from unpaired.data.faces import FaceBoxes
+from unpaired.layers.at_once import in_turn
 from unpaired.losses.config import LossesConfig
 from unpaired.models import MODELS, ModelConfig
 from unpaired.models.base import AnyMethod, Batch
@@ -48,9 +49,10 @@ def count_step(state: TrainState, batch: Batch) -> StepCost:
     """The cost of one update of `state` on `batch`, which it makes: every operation is looked at while it runs.
 
     So nothing has to be known of how a network is computed, nor of what it keeps for its backward pass. What an
-    operation allocates and frees within itself is not seen.
+    operation allocates and frees within itself is not seen, nor what both directions of a step take at once where they
+    are made at once: here they are made in turn.
     """
-    with _Watch() as watch:
+    with in_turn(*state.networks.values()), _Watch() as watch:
         train_step(state, batch, whole_faces(batch))
     return StepCost(tuple(watch.phase_bytes), watch.flops)
 
