@@ -27,7 +27,7 @@ from unpaired.training.trial import Measured, Trial
 
 MODELS = {"MUNIT": "munit", "U-GAT-IT light": "ugatit-light"}
 PRECISIONS = ("fp32", "bf16")
-COUNTED_SIDES = (192, 256)  # pixels; larger ones lie on the line through these; smaller ones are convolved otherwise
+COUNTED_SIDES = (256, 320)  # pixels; larger ones lie on the line through these; smaller ones are computed otherwise
 STEP_PX = 32
 LARGEST_SIDE = 4096
 GIB = 2**30
