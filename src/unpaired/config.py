@@ -131,7 +131,8 @@ class RunConfig:
     )
     recompute: bool = setting(
         False,
-        "Need less memory: of the generators' passes keep inputs and outputs alone, and compute the rest again.",
+        "Need less memory: of the generators' passes keep inputs and outputs alone, and compute the rest again; on a "
+        "CPU make one direction of a step after the other.",
     )
     ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
     self_check: bool = setting(

@@ -16,6 +16,12 @@ def batch() -> Batch:
     return Batch(*(torch.rand(2, 3, 16, 16, generator=rng_for(d)) * 2 - 1 for d in "ab"))
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_who_spares_memory_makes_one_direction_after_the_other(changed, recompute):
+    state = TrainState(changed(recompute=recompute), Engine("cpu"))
+    assert [network.at_once for network in state.networks.values()] == [not recompute] * 2
+
+
 def test_the_learning_rate_halves_on_updates_number_100_000_and_200_000_counted_from_1():
     config = OptimizerConfig(schedule="step", step_size=100_000, gamma=0.5)
     updates = (1, 99_999, 100_000, 199_999, 200_000)

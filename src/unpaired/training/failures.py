@@ -48,8 +48,8 @@ def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
 
 
 def _way_out(config: RunConfig) -> str:
-    """What needs less memory. First what changes no number, where it is not done yet."""
-    first = "" if config.recompute else "Add --recompute, which changes no number. "
+    """What needs less memory. First what computes the same, where it is not done yet."""
+    first = "" if config.recompute else "Add --recompute, which computes the same. "
     return f"{first}Lower --batch or --size, or use --precision bf16."
 
 

@@ -53,7 +53,7 @@ class TrainState:
         if engine.device.type == "cpu" and engine.world_size == 1:
             use_one_heap()
             for network in self.networks.values():
-                set_at_once(network, True)
+                set_at_once(network, not config.recompute)  # at once is faster, one by one takes less memory
         self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)

@@ -21,7 +21,7 @@ from unpaired.training.memory import resident_peak_bytes
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
-BUDGET_SECONDS = 15.0
+BUDGET_SECONDS = 30.0
 BUDGET_FOR_TWO_SECONDS = 60.0  # one size alone cannot tell what every step costs from what grows with the size
 STEPS_A_SIZE = 3  # at least: one that is counted, which also warms up, and two that are timed
 MOST_TIMED = 6  # where the first ones do not agree
