@@ -41,10 +41,13 @@ class Divided(nn.Module):
     at_once = False
     in_turn = False
 
+    def divides(self, num_parts: int) -> bool:
+        """Whether that many parts would be worked on at once, or in turn as if they were."""
+        return self.at_once and torch.is_grad_enabled() and torch.get_num_threads() % num_parts == 0
+
     def each(self, parts: Sequence[Part], *, twice: bool = False) -> list[tuple[Tensor, ...]]:
         """What each of `parts` gives. `twice`: gradients of it may get gradients, for which parts cannot be at once."""
-        is_dividable = torch.is_grad_enabled() and not twice and torch.get_num_threads() % len(parts) == 0
-        if not (self.at_once and is_dividable):
+        if twice or not self.divides(len(parts)):
             return [part.function(*part.inputs) for part in parts]
         passes = _Passes(parts, _in_turn if self.in_turn else _at_once)
         anchor = torch.empty(0, requires_grad=True)  # there are parameters, of which the graph here knows nothing

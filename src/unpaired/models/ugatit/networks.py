@@ -249,7 +249,7 @@ class UgatitGenerators(Divided):
 
     def _shared_weight(self, network: Generator) -> SharedWeight | None:
         """What all calls of `network` in this pass share; nothing where each of them has a graph of its own."""
-        return None if self.at_once else network.shared_weight()
+        return None if self.divides(2) else network.shared_weight()
 
     def translate(self, x: Tensor, to: Domain, style: Tensor | None) -> Tensor:
         """`x` translated to `to`. There is one answer: `style` is None."""
