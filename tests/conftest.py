@@ -22,14 +22,19 @@ OVERSAMPLING = 4
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
-    """Lets torch have two threads in this process, as it would have on a machine with two cores."""
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    """Lets torch have so many threads in this process, as on a machine with as many cores, until the test ends."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
+    yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads(torch_threads: Callable[[int], None]) -> None:
+    """Two threads for torch."""
+    torch_threads(2)
 
 
 @pytest.fixture(scope="session")

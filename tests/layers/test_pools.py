@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,11 +13,8 @@ from unpaired.layers.pools import pool_of
 
 
 @pytest.fixture(autouse=True)
-def four_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
+def four_threads(torch_threads: Callable[[int], None]) -> None:
+    torch_threads(4)
 
 
 @pytest.mark.parametrize("num_streams", [2, 3, 4])

@@ -31,9 +31,9 @@ def started(config):
     return state
 
 
-def test_with_two_directions_at_once_nothing_is_overlooked(config, request):
+def test_with_two_directions_at_once_nothing_is_overlooked(config, torch_threads):
     one = count_step(started(config), noise())
-    request.getfixturevalue("two_threads")
+    torch_threads(2)
     two = count_step(started(config), noise())
     assert two.flops == one.flops
     assert two.num_bytes == pytest.approx(one.num_bytes, rel=0.1)  # what parts give each other lives a little longer

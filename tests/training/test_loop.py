@@ -36,7 +36,8 @@ def test_a_run_leaves_everything_that_its_folder_promises(config, picture_folder
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_two_plus_two_steps_are_four_bit_for_bit(config, picture_folders, tmp_path, threads):
+def test_two_plus_two_steps_are_four_bit_for_bit(config, picture_folders, tmp_path, torch_threads, threads):
+    torch_threads(threads)
     unbroken, _ = train(config, picture_folders, tmp_path / "unbroken")
     run, _ = train(replace(config, steps=2), picture_folders, tmp_path / "resumed")
     _, result = train(config, picture_folders, run.path, resume=run.last_checkpoint)

@@ -37,15 +37,9 @@ def rows_of(text):
     return [line.split() for line in lines[first + 1 :]]
 
 
-@pytest.fixture(params=["one thread", "two threads"])
-def threads(request):
-    """With two, both directions of a step are made at once."""
-    if request.param == "two threads":
-        request.getfixturevalue("two_threads")
-
-
-@pytest.mark.usefixtures("threads")
-def test_a_profiled_run_has_the_same_weights(changed, picture_folders, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])  # with two, both directions of a step are made at once
+def test_a_profiled_run_has_the_same_weights(changed, picture_folders, tmp_path, torch_threads, threads):
+    torch_threads(threads)
     config = changed(steps=4)
     profiled = trained(config, picture_folders, tmp_path / "profiled", num_profiled=2)
     plain = trained(config, picture_folders, tmp_path / "plain")
@@ -55,6 +49,8 @@ def test_a_profiled_run_has_the_same_weights(changed, picture_folders, tmp_path)
     assert not (plain.path / "profile").exists()
     with gzip.open(profiled.path / "profile" / "trace.json.gz", "rt", encoding="utf-8") as file:
         assert "aten::convolution_backward" in file.read(), "what is done in other threads was not seen"
+    text = (profiled.path / "profile" / "operations.txt").read_text(encoding="utf-8")
+    assert "AtOnce" not in text, "what parts do is listed, not that they are parts"
 
 
 def test_trace_and_table_are_in_the_run_folder_and_the_log(changed, picture_folders, tmp_path, capsys):

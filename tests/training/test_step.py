@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import shared_steps
@@ -10,9 +11,9 @@ from unpaired.layers.at_once import set_at_once
 from unpaired.layers.thin import thin_gradients
 from unpaired.models.base import Batch
 from unpaired.models.munit import config as munit_config
-from unpaired.models.munit.config import MunitConfig, WeightsConfig
+from unpaired.models.munit.config import WeightsConfig
+from unpaired.models.ugatit import config as ugatit_config
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
-from unpaired.models.ugatit.config import WeightsConfig as UgatitWeights
 from unpaired.training import step as step_module
 from unpaired.training.engine import Engine
 from unpaired.training.state import TrainState, rng_for
@@ -69,52 +70,6 @@ def test_a_non_finite_term_is_named_and_its_networks_stay_as_they_were(config, b
                and "discriminators.a" not in name)  # fmt: skip
 
 
-def munit(**changes) -> MunitConfig:
-    """A tiny model in which every term is there."""
-    return MunitConfig(
-        generator=munit_config.GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1, **changes),
-        discriminator=munit_config.DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
-        weights=WeightsConfig(cycle=2.0, mode_seeking=0.1, style_prior=0.1, r1=1.0),
-        augment=("translation",),
-    )
-
-
-def ugatit(**changes) -> UgatitConfig:
-    """A tiny model."""
-    return UgatitConfig(
-        generator=GeneratorConfig(**{"dim": 4, "num_res_blocks": 1, "light": True, **changes}),
-        discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-    )
-
-
-@pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(
-    "model",
-    [
-        munit(),
-        replace(munit(upsample_norm="batch"), mixup=munit_config.MixupConfig()),
-        ugatit(),
-        ugatit(light=False, size=(16, 16)),
-        replace(ugatit(cam=False), weights=UgatitWeights(identity=0.0, cam=0.0)),
-    ],
-)
-def test_both_directions_at_once_make_the_step_of_one_after_the_other(changed, batch, model, precision):
-    chosen = changed(model=model, precision=precision)
-    found = []
-    for at_once in (True, False):
-        state = TrainState(chosen, Engine("cpu", precision))
-        for network in state.networks.values():
-            set_at_once(network, at_once)
-        values = train_step(state, batch)
-        gradients = [p.grad for p in state.method.generators.parameters() if p.grad is not None]
-        found.append((values, torch.cat([gradient.flatten() for gradient in gradients])))
-    (values, gradient), (expected_values, expected) = found
-    near = 1e-5 if precision == "fp32" else 1e-2
-    assert values == pytest.approx(expected_values, rel=near)
-    assert (gradient - expected).norm() < near * expected.norm()
-
-
 @pytest.mark.usefixtures("two_threads")
 def test_the_same_bits_every_time_though_threads_race(config, batch):
     found = []
@@ -163,6 +118,38 @@ BATCH_NORM = replace(
     generator=replace(shared_steps.MUNIT.generator, content_norm="batch", upsample_norm="batch"),
     discriminator=replace(shared_steps.MUNIT.discriminator, norm="batch"),
 )
+
+
+NO_ATTENTION = replace(
+    shared_steps.UGATIT_LIGHT,
+    generator=replace(shared_steps.UGATIT_LIGHT.generator, cam=False),
+    weights=ugatit_config.WeightsConfig(identity=0.0, cam=0.0),
+)
+UGATITS = (shared_steps.UGATIT_LIGHT, shared_steps.UGATIT_FULL, NO_ATTENTION)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(
+    ("model", "precision"),
+    [
+        *product((shared_steps.EVERY_TERM, *UGATITS), ("fp32", "bf16")),
+        (replace(BATCH_NORM, mixup=munit_config.MixupConfig()), "fp32"),  # in bf16 it enlarges rounding
+    ],
+)
+def test_both_directions_at_once_make_the_step_of_one_after_the_other(model, precision):
+    batch = Batch(*(shared_steps.pictures(d, 0) for d in "ab"))
+    found = []
+    for at_once in (True, False):
+        state = TrainState(shared_steps.case(model, precision=precision), Engine("cpu", precision))
+        for network in state.networks.values():
+            set_at_once(network, at_once)
+        values = train_step(state, batch)
+        gradients = [p.grad for p in state.method.generators.parameters() if p.grad is not None]
+        found.append((values, torch.cat([gradient.flatten() for gradient in gradients])))
+    (values, gradient), (expected_values, expected) = found
+    near = 1e-5 if precision == "fp32" else 1e-2
+    assert values == pytest.approx(expected_values, rel=near)
+    assert (gradient - expected).norm() < near * expected.norm()
 
 
 @pytest.mark.parametrize(
