@@ -7,6 +7,7 @@ and once where its norm is applied (`layers.pending`). Statistics are float32, a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,7 +78,8 @@ class _MeanAndVariance(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = _in_blocks(x) if _is_in_order(x) else _at_a_time(x)
+        parts = list(blocks(x)) if _is_in_order(x) else []
+        mean, variance = _in_blocks(x, parts) if len(parts) > 1 else _at_a_time(x)
         ctx.save_for_backward(x, mean)
         return mean, variance
 
@@ -95,18 +97,13 @@ class _MeanAndVariance(torch.autograd.Function):
 
 def _at_a_time(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of the whole map."""
-    values = x.to(torch.promote_types(x.dtype, torch.float32))
+    values = _in_float32(x)
     mean = values.mean(dim=(2, 3))
     return mean, _mean_square(values, mean)
 
 
-def _in_blocks(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The same on a CPU, of a map in channels-last order."""
-    parts = list(blocks(x))
-    if len(parts) == 1:
-        values = _in_float32(x)
-        mean = values.mean(dim=(2, 3))
-        return mean, _mean_square(values, mean)
+def _in_blocks(x: Tensor, parts: Sequence[Block]) -> tuple[Tensor, Tensor]:
+    """The same by way of its blocks, in cache."""
     mean, variance = (torch.zeros(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) for _ in range(2))
     for part in parts:
         mean[part[0]] += _in_float32(x[part]).mean(dim=(2, 3)) * _share(x, part)
@@ -115,15 +112,17 @@ def _in_blocks(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
-def _in_float32(block: Tensor) -> Tensor:
-    """`block` in float32 or better."""
-    return in_float32("values", block) if block.dtype.itemsize < torch.float32.itemsize else block
+def _in_float32(x: Tensor) -> Tensor:
+    """`x` in float32 or better, on a CPU in scratch memory."""
+    if x.dtype.itemsize >= torch.float32.itemsize:
+        return x
+    return in_float32("values", x) if _is_in_order(x) else x.float()
 
 
 def _mean_square(x: Tensor, mean: Tensor) -> Tensor:
     """The mean of the squares of `x` less `mean`, for each channel of each sample."""
     about = mean[:, :, None, None]
-    if x.device.type != "cpu":
+    if not _is_in_order(x):
         return (x - about).square_().mean(dim=(2, 3))
     squares = scratch_block("squares", x, x.dtype)
     torch.ops.aten.mse_loss.out(x, about.expand_as(x), 0, out=squares)  # in one pass

@@ -85,9 +85,6 @@ def train(
         _center_faces(state, folders)
         fixed = _fixed_batch(config, folders).to(engine.device)
         batches = _batches(state, folders)
-        profiling = profiled(
-            num_profiled if engine.is_main else None, state.networks.values(), run.path, engine.device, log.info
-        )
         try:
             if config.self_check and resume is None and config.steps >= MIN_STEPS:
                 seconds = self_check(state, batches, fixed, run)
@@ -96,6 +93,8 @@ def train(
                 batches = _batches(state, folders)
             evaluator = Evaluator(state, folders, run, log) if _evaluates(state) else None
             engine.wait_for_main()
+            num = num_profiled if engine.is_main else None
+            profiling = profiled(num, state.networks.values(), run.path, engine.device, log.info)
             with _metrics_log(state, run) as metrics, profiling as step_is_done:
                 exit_code = _run(state, batches, fixed, run, metrics, evaluator, step_is_done)
         finally:

@@ -1,13 +1,11 @@
-"""How much memory this process has taken so far."""
+"""How much memory this process takes, and how its C library can be made to take less."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
@@ -54,12 +52,11 @@ def resident_peak_bytes() -> int:
 def use_one_heap() -> None:
     """Let threads that come take memory from one heap, with the holes that others leave. Does nothing without glibc.
 
-    It gives each thread a heap of its own, so that none waits for another; blocks as large as maps make up for no wait
-    what they take more: 75 MiB with two threads at 256 px.
+    It gives each thread a heap of its own, so that none waits for another. Where blocks are as large as maps nobody
+    waits, and one heap is smaller: by 130 MiB for MUNIT at 256 px with two threads.
     """
-    mallopt = _c_function("mallopt")
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
+    if library := _glibc():
+        library.mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_free_memory() -> None:
@@ -68,18 +65,14 @@ def give_back_free_memory() -> None:
     A step's maps of many sizes leave holes, which glibc keeps for later: of MUNIT at 256 px a tenth of the peak. They
     are filled with zeros again when they are needed, which took 2 to 4 % of such a step.
     """
-    trim = _c_function("malloc_trim")
-    if trim is not None:
-        trim(0)
+    if library := _glibc():
+        library.malloc_trim(0)
 
 
 @cache
-def _c_function(name: Literal["malloc_trim", "mallopt"]) -> Callable[..., int] | None:
-    """That function of glibc; None where there is another C library."""
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is glibc."""
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)
-    if not hasattr(library, "gnu_get_libc_version"):
-        return None
-    functions: dict[str, Callable[..., int]] = {"malloc_trim": library.malloc_trim, "mallopt": library.mallopt}
-    return functions[name]
+    return library if hasattr(library, "gnu_get_libc_version") else None
