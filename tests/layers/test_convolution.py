@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from unpaired.layers import convolution
+from unpaired.layers import convolution, products
 from unpaired.layers.convolution import arranged, convolve, gradients, winograd_pays
 
 PLAIN, FILTERING = convolution._Plain, convolution._Filtering
@@ -80,6 +80,7 @@ FLOAT32_CASES = [  # outputs, inputs, side of the kernel, stride, size; what com
 ]
 
 
+@pytest.mark.usefixtures("usual_processor")
 @pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
 def test_the_way_is_chosen_by_shape(outputs, inputs, side, stride, size, way):
     x, weight = torch.empty(1, inputs, size, size), torch.empty(outputs, inputs, side, side)
@@ -139,6 +140,27 @@ def test_filtered_bf16_is_exact_to_half_a_percent_and_its_gradients_to_two(side,
         assert scale.item() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "inputs", "side", "stride", "size", "way"),
+    [
+        (128, 256, 3, 1, 34, FILTERING),
+        (256, 128, 3, 1, 34, FILTERING),
+        (256, 128, 3, 1, 33, PLAIN),  # 31² pixels
+        (128, 128, 3, 1, 34, PLAIN),
+        (127, 256, 3, 1, 34, PLAIN),
+        (256, 256, 4, 2, 130, PLAIN),
+        (64, 8, 4, 2, 18, UNFOLDED),
+    ],
+)
+def test_wide_processors_of_amd_filter_less(outputs, inputs, side, stride, size, way, monkeypatch):
+    """Their plain convolutions are as fast as products; transforms, by MKL, are half as fast."""
+    monkeypatch.setattr(products, "is_wide_amd", lambda: True)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    x, weight = torch.empty(1, inputs, size, size), torch.empty(outputs, inputs, side, side)
+    assert type(convolution._way(x, weight, stride)) is way
+
+
+@pytest.mark.usefixtures("usual_processor")
 def test_filtering_pays_for_a_batch_where_it_does_not_for_one_picture():
     assert not winograd_pays(torch.empty(1, 128, 14, 14), (128, 128, 3, 3), 1)
     assert winograd_pays(torch.empty(2, 128, 14, 14), (128, 128, 3, 3), 1)

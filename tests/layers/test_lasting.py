@@ -94,6 +94,7 @@ def test_spectral_norm_goes_on_without():
         assert torch.equal(layer(x), expected)
 
 
+@pytest.mark.usefixtures("usual_processor")
 def test_kernels_are_transformed_once(monkeypatch):
     transformed = []
     transform = Winograd.kernels

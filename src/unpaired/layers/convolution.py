@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
+from unpaired.layers.products import uses_onednn
 from unpaired.layers.thin import ThinGradient
 from unpaired.layers.unfolded import Unfolded
 from unpaired.layers.winograd import Winograd
@@ -84,12 +85,15 @@ def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
     Transforms grow with the channels and not with their product.
 
     Fitted to measurements with AVX-512; see benchmarks/speed. Few tiles do not pay for the kernels'. In bfloat16
-    products cost half as much and transforms nearly the same; with AMX products cost next to nothing.
+    products cost half as much and transforms nearly the same, and so they do in float32 where oneDNN is twice as fast
+    as MKL, which makes the transforms; with AMX products cost next to nothing.
     """
     narrowest = min(kernel[:2])
     num_pixels = _num_pixels(x.shape, kernel[2], stride)
     if x.dtype == torch.bfloat16:
         return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
+    if uses_onednn(x):
+        return stride == 1 and narrowest >= 128 and max(kernel[:2]) >= 256 and num_pixels >= 1024
     if stride == 1 and narrowest >= 128:
         return num_pixels >= 256
     return narrowest >= 64 and num_pixels >= 4096

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unpaired.layers.products import product
+
 _THIN = 4  # times fewer numbers than the gradient
 
 
@@ -40,11 +42,11 @@ class ThinGradient:
 
     def dense(self, like: Tensor) -> Tensor:
         """The gradient itself, with the shape of the weight `like`; of a kernel in channels-last order."""
-        product = torch.mm(self.rows.t(), self.patches).to(like.dtype)
+        matrix = product(self.rows.t(), self.patches).to(like.dtype)
         if like.dim() == 2:
-            return product
+            return matrix
         num_outputs, channels, height, width = like.shape
-        return product.view(num_outputs, height, width, channels).permute(0, 3, 1, 2)
+        return matrix.view(num_outputs, height, width, channels).permute(0, 3, 1, 2)
 
     def pays_for(self, weight: Tensor) -> bool:
         """Whether it is much smaller than the gradient of `weight`, whose order of memory is that of the patches."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unpaired.layers.products import product
 from unpaired.layers.thin import ThinGradient
 
 
@@ -23,7 +24,7 @@ class Unfolded:
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W) and weight (O, C, k, k) → (N, O, h, w), in channels-last order."""
         height, width = self._size(x, weight)
-        columns = torch.mm(_kernels(weight), self._patches(x, weight).t())  # the large matrix first: twice as fast
+        columns = product(_kernels(weight), self._patches(x, weight).t())  # the large matrix first: twice as fast
         by_channel = columns.view(-1, len(x), height, width).transpose(0, 1)
         return by_channel.clone(memory_format=torch.channels_last)  # and no view: activations work on it in place
 
@@ -32,7 +33,7 @@ class Unfolded:
     ) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of `x` and of `weight`, those that are `wanted`, by that of the result."""
         rows = _rows(grad)
-        grad_x = self._folded(torch.mm(rows, _kernels(weight)), x, weight) if wanted[0] else None
+        grad_x = self._folded(product(rows, _kernels(weight)), x, weight) if wanted[0] else None
         grad_weight = ThinGradient(rows, self._patches(x, weight)).dense(weight) if wanted[1] else None
         return grad_x, grad_weight
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from unpaired.layers.products import batch_product
 from unpaired.layers.scratch import Scratch
 
 _POINTS = {  # by the positions along one side: chosen by measured rounding, all exact in binary
@@ -60,7 +61,7 @@ class Winograd:
         whole = out.permute(0, 2, 3, 1).view(-1, rows, self.tile, spread, columns, self.tile, spread, num_outputs)
         for strip, start in self._strips(x, len(kernels[0])):
             first = start // (self.tile * self.stride)
-            products = _product("products", self._tiles(strip), kernels.mT)
+            products = _batch_product("products", self._tiles(strip), kernels.mT)
             apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
             tiles = apart.view(self.tile, self.tile, len(x), -1, columns, spread, spread, num_outputs)
             tiles = tiles.permute(2, 3, 0, 5, 4, 1, 6, 7)
@@ -83,10 +84,10 @@ class Winograd:
         for strip, start in self._strips(x, len(weight)):
             first = start // self.stride
             products = self._products(grad[:, :, first : first + self._size(strip)[0]], strip)  # (n², T, O)
-            if grad_kernels is not None:  # nothing is read where beta is 0
-                grad_kernels.baddbmm_(products.mT, self._tiles(strip), beta=float(start > 0))
+            if grad_kernels is not None:
+                batch_product(products.mT, self._tiles(strip), grad_kernels, add=start > 0)
             if kernels is not None:
-                folded = self._folded(_product("tiles", products, kernels), strip)
+                folded = self._folded(_batch_product("tiles", products, kernels), strip)
                 grad_x = _added_rows(grad_x, folded, start, x)
         return grad_x, None if grad_kernels is None else self._weight(grad_kernels, weight)
 
@@ -186,10 +187,14 @@ def _added_rows(total: Tensor | None, rows: Tensor, start: int, like: Tensor) ->
 
 
 def _product(name: str, left: Tensor, right: Tensor) -> Tensor:
-    """left @ right, in the scratch buffer `name`."""
-    size = (*left.shape[:-1], right.shape[-1])
-    product = torch.mm if left.dim() == 2 else torch.bmm
-    return product(left, right, out=_scratch.take(name, size, left.dtype))
+    """left (m, k) · right (k, n), in the scratch buffer `name`."""
+    return torch.mm(left, right, out=_scratch.take(name, (len(left), right.shape[1]), left.dtype))
+
+
+def _batch_product(name: str, left: Tensor, right: Tensor) -> Tensor:
+    """left (p, m, k) · right (p, k, n), in the scratch buffer `name`."""
+    size = (*left.shape[:2], right.shape[2])
+    return batch_product(left, right, _scratch.take(name, size, left.dtype))
 
 
 @dataclass(frozen=True)
