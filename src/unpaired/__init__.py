@@ -78,6 +78,7 @@ def evaluate(
     num_styles: int = 10,
     num_inputs: int | None = None,
     seed: int = 0,
+    by_example: bool = False,
     distance: str | None = None,
     features: str | None = None,
     raw: bool = False,
@@ -88,8 +89,9 @@ def evaluate(
     """What `models` (run folders, bundles, checkpoints or folders of translations) are worth on the folder `data`.
 
     `data` holds testA and testB. `to` is "a", "b" or None for both directions, `metrics` names as in
-    `unpaired evaluate --help` (None: all that apply). With `out` the report is written there: `metrics.json` and
-    `index.html` with the grids. Raises `unpaired.errors.UserError` with everything that is wrong.
+    `unpaired evaluate --help` (None: all that apply). `by_example`: with the styles of training pictures instead of
+    random ones. With `out` the report is written there: `metrics.json` and `index.html` with the grids. Raises
+    `unpaired.errors.UserError` with everything that is wrong.
     """
     from unpaired.errors import UsageError
     from unpaired.evaluation.evaluate import prepare, run
@@ -104,6 +106,7 @@ def evaluate(
         num_styles=num_styles,
         num_inputs=num_inputs,
         seed=seed,
+        by_example=by_example,
         distance=distance,
         features=features,
         raw=raw,

@@ -30,6 +30,7 @@ class Typed:
     seed: str = "0"
     size: str | None = None
     real: str = "test"
+    by_example: bool = False
     features: str | None = None
     distance: str | None = None
     modes: Path | None = None
@@ -76,6 +77,7 @@ def _settings(typed: Typed, problems: list[Problem]) -> Any:
         pairs=_one_of("--pairs", typed.pairs, {"auto": None, "yes": True, "no": False}, problems),
         edges=_one_of("--edges", typed.edges, {"auto": None, "a": "a", "b": "b", "no": "no"}, problems),
         of_training=_one_of("--real", typed.real, {"test": False, "train": True}, problems),
+        by_example=typed.by_example,
         baselines=typed.baselines,
         raw=typed.raw,
         device=typed.device,

@@ -12,7 +12,8 @@ from torch import Tensor
 from unpaired.config import DataConfig
 from unpaired.data.images import scaled
 from unpaired.data.sampler import mixed_seed
-from unpaired.evaluation.data import Pictures, read_paths, read_pictures, view_of
+from unpaired.evaluation.data import Pictures, endless_order, read_paths, read_pictures, view_of
+from unpaired.evaluation.example_styles import example_codes
 from unpaired.evaluation.settings import Settings
 from unpaired.evaluation.subjects import Direction, fitted, to_bytes
 from unpaired.evaluation.translated_folders import TranslatedFolder
@@ -41,14 +42,22 @@ class Candidate(Protocol):
 
 
 class ModelCandidate:
-    """A trained model. Its styles are drawn anew for each picture, as by `unpaired translate --fresh-styles`.
+    """A trained model. Its styles are others for each picture, drawn as by `unpaired translate --fresh-styles`.
 
+    Given `examples`, pictures of each domain that is translated to, they are the styles of some of these instead.
     Translations are rounded to 8 bits, so that a model and the pictures that it has saved give the same numbers.
     """
 
     kind: Kind = "model"
 
-    def __init__(self, name: str, path: Path | None, translator: Translator, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path | None,
+        translator: Translator,
+        settings: Settings,
+        examples: Mapping[Domain, Pictures] | None = None,
+    ) -> None:
         config = translator.bundle.config
         self.name = name
         self.translator: Translator | None = translator
@@ -63,6 +72,7 @@ class ModelCandidate:
         }
         self._translator = translator
         self._settings = settings
+        self._examples = examples
 
     @property
     def view(self) -> DataConfig:
@@ -78,7 +88,7 @@ class ModelCandidate:
         """Its translations (N, S, 3, H, W) of the direction's inputs, in bytes, at the direction's size."""
         found: list[Tensor] = []
         for labels, x in self._batches(direction):
-            codes = self._codes(labels)
+            codes = self._codes(labels, direction.to)
             styles = [fitted(to_bytes(y), direction.view) for y in self._translator.variants(x, direction.to, codes)]
             found.append(torch.stack(styles, dim=1))
             on_progress(sum(map(len, found)), len(direction.inputs))
@@ -92,11 +102,15 @@ class ModelCandidate:
         for start in range(0, len(inputs), num):
             yield inputs.labels[start : start + num], scaled(x[start : start + num])
 
-    def _codes(self, labels: tuple[str, ...]) -> Tensor | None:
+    def _codes(self, labels: tuple[str, ...], to: Domain) -> Tensor | None:
         """The codes of a batch (S, n, style_dim); None for a model with one answer a picture."""
         if self._translator.style_dim is None:
             return None
-        drawn = [random_styles(self._translator, self.num_styles, self._settings.seed, label) for label in labels]
+        num_styles, seed = self.num_styles, self._settings.seed
+        if self._examples is not None:
+            examples = self._examples[to]
+            return example_codes(self._translator, examples, self.view, to, labels, num_styles=num_styles, seed=seed)
+        drawn = [random_styles(self._translator, num_styles, seed, label) for label in labels]
         return torch.tensor([[style.code for style in styles] for styles in drawn]).transpose(0, 1)
 
 
@@ -166,7 +180,7 @@ class RealPictures:
         """Real pictures (N, S, 3, H, W), in bytes. Those that `one_each` takes repeat only when there are too few."""
         num_inputs, num_styles = len(direction.inputs), self._settings.num_styles
         train = self._train[direction.to]
-        order = _endless_order(len(train), num_inputs * num_styles, mixed_seed("baseline", self._settings.seed))
+        order = endless_order(len(train), num_inputs * num_styles, mixed_seed("baseline", self._settings.seed))
         inputs, styles = torch.arange(num_inputs)[:, None], torch.arange(num_styles)
         places = order[(styles - inputs) % num_styles * num_inputs + inputs]  # (N, S)
         used = sorted(set(places.flatten().tolist()))
@@ -174,10 +188,3 @@ class RealPictures:
         pictures = read_paths([train.paths[index] for index in used], direction.view)
         on_progress(num_inputs, num_inputs)
         return pictures[where]
-
-
-def _endless_order(length: int, count: int, seed: int) -> Tensor:
-    """`count` indices below `length`: all of them in random order, then all again in another."""
-    rng = torch.Generator().manual_seed(seed >> 1)
-    orders = [torch.randperm(length, generator=rng) for _ in range(-(-count // length))]
-    return torch.cat(orders)[:count]

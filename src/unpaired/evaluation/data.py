@@ -148,6 +148,13 @@ def read_paths(paths: Sequence[Path], view: DataConfig) -> Tensor:
         raise UserError(f"{bad} now, it was whole at the start", "Leave it out, and call again.") from bad
 
 
+def endless_order(length: int, count: int, seed: int) -> Tensor:
+    """`count` indices below `length`: all of them in random order, then all again in another."""
+    rng = torch.Generator().manual_seed(seed >> 1)
+    orders = [torch.randperm(length, generator=rng) for _ in range(-(-count // length))]
+    return torch.cat(orders)[:count]
+
+
 def picture_problems(groups: Iterable[Pictures], view: DataConfig) -> list[Problem]:
     """What is wrong with the files of `groups`, each decoded once: not a whole picture, or too small for `view`."""
     problems: list[Problem] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from unpaired.config import DataConfig
+from unpaired.data.folders import SUB_FOLDERS
 from unpaired.data.images import BadPicture, read_size
 from unpaired.data.listing import list_pictures
 from unpaired.errors import Problem, UserError, raise_if_any
@@ -174,8 +175,24 @@ def _open_candidates(
         except UserError as error:
             opened.problems += error.problems
             continue
-        opened.candidates.append(ModelCandidate(name, path, translator, settings))
+        examples = None if data is None or not settings.by_example else data.train
+        opened.candidates.append(ModelCandidate(name, path, translator, settings, examples))
+    opened.problems += _example_problems(opened.candidates, data, settings)
     return opened
+
+
+def _example_problems(
+    candidates: Sequence[Candidate], data: EvaluationData | None, settings: Settings
+) -> list[Problem]:
+    """What stands in the way of styles by example, where these are wanted."""
+    if not settings.by_example or data is None:
+        return []
+    models = [candidate.translator for candidate in candidates if candidate.translator is not None]
+    if all(model.style_dim is None for model in models):
+        return [Problem("--by-example: none of these models has styles", "Leave it out.")]
+    missing = [SUB_FOLDERS[to] for to in settings.to if to not in data.train]
+    hint = "Examples are training pictures of the domain that is translated to: see --to."
+    return [Problem(f"--by-example: {data.name} has no {name}", hint) for name in missing]
 
 
 def is_folder_of_pictures(path: Path) -> bool:

@@ -24,7 +24,8 @@ def recipe_of(subject: Subject, **more: str | int | float) -> dict[str, str | in
     """What every recipe says, and `more`."""
     direction = subject.direction
     height, width = direction.size
-    return {**more, "size": f"{height}x{width}", "inputs": len(direction.inputs)}
+    styles = {"styles of": "training pictures"} if direction.by_example and subject.has_styles else {}
+    return {**more, **styles, "size": f"{height}x{width}", "inputs": len(direction.inputs)}
 
 
 def warnings_of_count(num_pictures: int) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Scene:
             truth=None if truth is None else read_pictures(truth, self.view),
             is_edges=has_edges(data, other(to), settings),
             boxes=faces_in(inputs, self.view)[0],
+            by_example=settings.by_example,
         )
 
 

@@ -19,7 +19,8 @@ class Settings:
 
     `size` is the height and width to measure at; None that of the model. `pairs`: whether equal names are pairs; None
     where all names are equal. `edges`: the domain of edge maps; None looks at the pictures. `of_training` compares with
-    the real pictures of the training, `modes` is a folder of labelled pictures.
+    the real pictures of the training, `modes` is a folder of labelled pictures. `by_example`: styles are those of
+    training pictures instead of random ones.
     """
 
     to: tuple[Domain, ...] = ("b", "a")
@@ -34,6 +35,7 @@ class Settings:
     pairs: bool | None = None
     edges: Literal["a", "b", "no"] | None = None
     of_training: bool = False
+    by_example: bool = False
     baselines: bool = True
     raw: bool = False
     device: str = "auto"

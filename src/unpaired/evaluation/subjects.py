@@ -24,7 +24,7 @@ class Direction:
 
     Tensors are bytes (N, 3, H, W): `x` the inputs, `real` the pictures to compare with, which come from `real_name`,
     `truth` what each input should become, where that is known. `is_edges`: the inputs are black edges on white.
-    `boxes` are the faces of the inputs, by label.
+    `boxes` are the faces of the inputs, by label. `by_example`: models' styles are those of training pictures.
     """
 
     to: Domain
@@ -37,6 +37,7 @@ class Direction:
     truth: Tensor | None = None
     is_edges: bool = False
     boxes: Mapping[str, Box] | None = None
+    by_example: bool = False
 
     @property
     def arrow(self) -> str:
@@ -61,6 +62,11 @@ class Subject:
     def num_styles(self) -> int:
         """How many translations there are of each input."""
         return self.pictures.shape[1]
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether a model made them, by style codes."""
+        return self.translator is not None and self.translator.style_dim is not None
 
     @cached_property
     def one_each(self) -> Tensor:
