@@ -3,8 +3,8 @@
 python -m benchmarks.quality.run DATA --rows faithful fast --seeds 0 1 2 --steps 3000 --out results
 
 DATA holds trainA, trainB, testA and testB, with equal names in both test folders. Every row of `rows.py` is trained
-with the same number of steps, in OUT/ROW-sSEED, and measured with its last weights and with their moving average; the
-reports beside it hold the grids. What is there already is not made again: a call that was interrupted is simply
+with the same number of steps, in OUT/ROW-sSEED, and measured with its last weights and with their moving average, which
+`--by-example` measures with styles of training pictures too; the reports beside it hold the grids. What is there already is not made again: a call that was interrupted is simply
 repeated. `--also reference=FOLDER` measures models, or folders of translations, that were made elsewhere.
 """
 
@@ -55,7 +55,7 @@ def code_version() -> str:
         return unpaired.__version__
 
 
-def measure(model: Path, out: Path, args: argparse.Namespace, *, raw: bool) -> None:
+def measure(model: Path, out: Path, args: argparse.Namespace, *, raw: bool = False, by_example: bool = False) -> None:
     """Write the report of `model` to `out`, unless it is there."""
     if not (out / "metrics.json").is_file():
         unpaired.evaluate(
@@ -66,6 +66,7 @@ def measure(model: Path, out: Path, args: argparse.Namespace, *, raw: bool) -> N
             num_inputs=args.inputs,
             num_styles=args.styles,
             raw=raw,
+            by_example=by_example,
             baselines=False,
             out=out,
         )
@@ -76,13 +77,15 @@ def main() -> None:
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     for name, _, path in (text.partition("=") for text in args.also):
-        measure(Path(path), args.out / name / "measured-as-it-is", args, raw=False)
+        measure(Path(path), args.out / name / "measured-as-it-is", args)
     for seed in args.seeds:
         for name in args.rows:
             folder = args.out / f"{name}-s{seed}"
             train(ROWS[name], args.data, folder, steps=args.steps, seed=seed)
-            for weights, raw in (("last", True), ("average", False)):
-                measure(folder, folder / f"measured-{weights}", args, raw=raw)
+            measure(folder, folder / "measured-last", args, raw=True)
+            measure(folder, folder / "measured-average", args)
+            if args.by_example:
+                measure(folder, folder / "measured-average-by-example", args, by_example=True)
             write_table(args.out)
     print(table(args.out))
 
@@ -97,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, help="measure on so many held-out pictures; all if not given")
     parser.add_argument("--styles", type=int, default=10)
     parser.add_argument("--metrics", nargs="+", default=METRICS, help="leave edges out where inputs are no edge maps")
+    parser.add_argument("--by-example", action="store_true", help="measure with styles of training pictures too")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=PATH")
     parser.add_argument("--out", type=Path, default=Path("quality"))
     return parser.parse_args()
