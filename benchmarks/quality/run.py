@@ -3,9 +3,10 @@
 python -m benchmarks.quality.run DATA --rows faithful fast --seeds 0 1 2 --steps 3000 --out results
 
 DATA holds trainA, trainB, testA and testB, with equal names in both test folders. Every row of `rows.py` is trained
-with the same number of steps, in OUT/ROW-sSEED, and measured with its last weights and with their moving average, which
-`--by-example` measures with styles of training pictures too; the reports beside it hold the grids. What is there already is not made again: a call that was interrupted is simply
-repeated. `--also reference=FOLDER` measures models, or folders of translations, that were made elsewhere.
+with the same number of steps, in OUT/ROW-sSEED, and measured with its last weights and with their moving average, of
+which `--by-example` measures translations with styles of training pictures too; the reports beside it hold the grids.
+What is there already is not made again: a call that was interrupted is simply repeated. `--also reference=FOLDER`
+measures models, or folders of translations, that were made elsewhere.
 """
 
 from __future__ import annotations
