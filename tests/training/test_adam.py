@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from unpaired.layers.thin import ThinGradient
 from unpaired.training import adam
-from unpaired.training.adam import Adam
+from unpaired.training.adam import Adam, Group
 
 ORDERS = [torch.contiguous_format, torch.channels_last]
 DECAY = 0.1
@@ -22,7 +22,7 @@ def parameters(order: torch.memory_format) -> list[nn.Parameter]:
 def pair(order: torch.memory_format) -> tuple[list[nn.Parameter], Adam, list[nn.Parameter], torch.optim.Adam]:
     """Parameters with our optimizer, and the same with torch's plain one."""
     ours, theirs = parameters(order), parameters(torch.contiguous_format)
-    groups = [{"params": ours[:1], "weight_decay": DECAY}, {"params": ours[1:], "weight_decay": 0.0}]
+    groups = [Group(ours[:1], DECAY), Group(ours[1:])]
     plain = [{"params": theirs[:1], "weight_decay": DECAY}, {"params": theirs[1:], "weight_decay": 0.0}]
     optimizer = Adam(groups, learning_rate=0.1, betas=(0.5, 0.9))
     return ours, optimizer, theirs, torch.optim.Adam(plain, lr=0.1, betas=(0.5, 0.9), foreach=False)
@@ -48,6 +48,20 @@ def test_updates_are_torchs_in_every_order_of_memory(of_weight, of_gradient):
         plain.step()
     assert_same(ours, optimizer, theirs, plain)
     assert ours[0].is_contiguous(memory_format=of_weight)
+
+
+def test_the_update_of_other_devices_is_torchs_too():
+    """All parameters of a group in one call. It works on a CPU as well, where it can be compared."""
+    ours, optimizer, theirs, plain = pair(torch.contiguous_format)
+    for _ in range(3):
+        for own, other in zip(ours, theirs, strict=True):
+            own.grad = torch.randn(own.shape)
+            other.grad = own.grad.clone()
+        with torch.no_grad():
+            for group in optimizer.groups:
+                optimizer._update_together(group)
+        plain.step()
+    assert_same(ours, optimizer, theirs, plain)
 
 
 @pytest.mark.parametrize("rows_at_a_time", [1, 5, 100])

@@ -58,3 +58,19 @@ print((held - kept) / 2**20, (held - psutil.Process().memory_info().rss) / 2**20
     before, after = map(float, shown.split())
     assert after > 280, "320 MiB are free"
     assert before < after - 50, "glibc gave nearly all of it back by itself"
+
+
+def test_a_step_imports_no_compiler():
+    """Torch's own optimizers and `backward` with gradients import it, and sympy: 190 MiB that a step does not need."""
+    code = """
+import sys, torch
+torch.set_num_threads(2)
+from unpaired.models.base import Batch
+from unpaired.presets import PRESETS
+from unpaired.training.engine import Engine
+from unpaired.training.state import TrainState
+from unpaired.training.step import train_step
+train_step(TrainState(PRESETS["demo"](), Engine("cpu")), Batch(*torch.rand(2, 1, 3, 32, 32)))
+print(sorted({"torch._dynamo", "torch._inductor", "sympy"} & sys.modules.keys()))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

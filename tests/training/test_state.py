@@ -48,10 +48,10 @@ def test_the_linear_schedule_can_fall_in_stairs():
 def test_weight_decay_can_be_left_to_kernels(changed):
     state = TrainState(changed(optimizer=OptimizerConfig(decay="kernels", weight_decay=0.1)), Engine("cpu"))
     decays = {
-        id(parameter): group["weight_decay"]
+        id(parameter): group.weight_decay
         for optimizer in state.optimizers.values()
-        for group in optimizer.param_groups
-        for parameter in group["params"]
+        for group in optimizer.groups
+        for parameter in group.parameters
     }
     parameters = [p for network in state.networks.values() for p in network.parameters()]
     assert {id(p): 0.1 if p.dim() > 1 else 0.0 for p in parameters} == decays

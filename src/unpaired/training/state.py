@@ -17,7 +17,7 @@ from unpaired.layers.recompute import set_recompute
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
-from unpaired.training.adam import MOMENTS, Adam
+from unpaired.training.adam import MOMENTS, Adam, Group
 from unpaired.training.ema import Ema
 from unpaired.training.engine import Engine
 from unpaired.training.extra_losses import ExtraLosses
@@ -82,8 +82,7 @@ class TrainState:
             "discriminators": self.config.optimizer.lr_discriminator * factor,
         }
         for name, rate in rates.items():
-            for group in self.optimizers[name].param_groups:
-                group["lr"] = rate
+            self.optimizers[name].learning_rate = rate
         return rates
 
     def tensors(self) -> dict[str, Tensor]:
@@ -164,8 +163,8 @@ def _adam(network: nn.Module, config: OptimizerConfig, learning_rate: float) -> 
     """Adam with weight decay on the weights that `config` names."""
     kernels = [parameter for parameter in network.parameters() if config.decay == "all" or parameter.dim() > 1]
     others = [parameter for parameter in network.parameters() if config.decay != "all" and parameter.dim() <= 1]
-    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    used = [group for group in groups if group["params"]]
+    groups = [Group(kernels, config.weight_decay), Group(others)]
+    used = [group for group in groups if group.parameters]
     return Adam(used, learning_rate=learning_rate, betas=config.betas)
 
 

@@ -61,7 +61,7 @@ def _free_gradients(state: TrainState, *networks: str) -> None:
     Here few maps are left, so that this is the place to give memory back, for those who would rather wait.
     """
     for name in networks:
-        state.optimizers[name].zero_grad(set_to_none=True)
+        state.optimizers[name].zero_grad()
     if state.config.recompute and state.engine.device.type == "cpu":
         give_back_free_memory()
 
