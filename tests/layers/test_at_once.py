@@ -186,7 +186,7 @@ def test_an_error_in_a_part_comes_out_when_the_others_have_ended():
         raise ArithmeticError(f"{x.shape}")
 
     network = Divided()
-    network.at_once = True
+    set_at_once(network, True)
     with pytest.raises(ArithmeticError):
         network.each([Part(bad, (drawn(1),)), Part(good, (drawn(1),))])
     assert ended.is_set()
@@ -207,7 +207,7 @@ def test_a_backward_pass_frees_what_was_kept_for_it():
 
     kept_there: list[weakref.ref[Tensor]] = []
     network = Divided()
-    network.at_once = True
+    set_at_once(network, True)
     (a,), (b,) = network.each([Part(lambda x: (Noting.apply(x),), (drawn(2).requires_grad_(),)) for _ in "ab"])
     assert all(ref() is not None for ref in kept_there)
     (a + b).sum().backward()

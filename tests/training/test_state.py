@@ -19,7 +19,7 @@ def batch() -> Batch:
 @pytest.mark.parametrize("recompute", [False, True])
 def test_who_spares_memory_makes_one_direction_after_the_other(changed, recompute):
     state = TrainState(changed(recompute=recompute), Engine("cpu"))
-    assert [network.at_once for network in state.networks.values()] == [not recompute] * 2
+    assert [network.run is not None for network in state.networks.values()] == [not recompute] * 2
 
 
 def test_the_learning_rate_halves_on_updates_number_100_000_and_200_000_counted_from_1():

@@ -22,6 +22,8 @@ from unpaired.layers.pools import pool_of
 from unpaired.layers.thin import collecting, collection
 
 T = TypeVar("T")
+Run = Callable[[Sequence[Callable[[], Any]]], list[Any]]
+"""Does several works and gives their results."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,18 @@ class Part:
 class Divided(nn.Module):
     """A network of parts that share no parameter, which may be worked on at once: see `set_at_once`."""
 
-    at_once = False
-    in_turn = False
+    run: Run | None = None
+    """What works on several parts, each with its share of torch's threads; None: they are done one by one, with all."""
 
     def divides(self, num_parts: int) -> bool:
         """Whether that many parts would be worked on at once, or in turn as if they were."""
-        return self.at_once and torch.is_grad_enabled() and torch.get_num_threads() % num_parts == 0
+        return self.run is not None and torch.is_grad_enabled() and torch.get_num_threads() % num_parts == 0
 
     def each(self, parts: Sequence[Part], *, twice: bool = False) -> list[tuple[Tensor, ...]]:
         """What each of `parts` gives. `twice`: gradients of it may get gradients, for which parts cannot be at once."""
-        if twice or not self.divides(len(parts)):
+        if twice or self.run is None or not self.divides(len(parts)):
             return [part.function(*part.inputs) for part in parts]
-        passes = _Passes(parts, _in_turn if self.in_turn else _at_once)
+        passes = _Passes(parts, self.run)
         anchor = torch.empty(0, requires_grad=True)  # there are parameters, of which the graph here knows nothing
         given = iter(_AtOnce.apply(passes, anchor, *(x for part in parts for x in part.inputs)))
         return [tuple(next(given) for _ in outputs) for outputs in passes.outputs]
@@ -62,7 +64,7 @@ def set_at_once(network: nn.Module, on: bool) -> None:
     """
     for module in network.modules():
         if isinstance(module, Divided):
-            module.at_once = on
+            module.run = _at_once if on else None
 
 
 @contextmanager
@@ -71,20 +73,21 @@ def in_turn(*networks: nn.Module) -> Iterator[None]:
 
     The same numbers, bit by bit, for those who see one thread alone, as profilers do.
     """
-    divided = [module for network in networks for module in network.modules() if isinstance(module, Divided)]
+    modules = [module for network in networks for module in network.modules() if isinstance(module, Divided)]
+    divided = [module for module in modules if module.run is not None]
     for module in divided:
-        module.in_turn = True
+        module.run = _in_turn
     try:
         yield
     finally:
         for module in divided:
-            module.in_turn = False
+            module.run = _at_once
 
 
 class _Passes:
     """A pass of each part, with a graph of its own from its inputs to its `outputs`. `run` does several works."""
 
-    def __init__(self, parts: Sequence[Part], run: Callable[[Sequence[Callable[[], Any]]], list[Any]]) -> None:
+    def __init__(self, parts: Sequence[Part], run: Run) -> None:
         self._parts = parts
         self._run = run
         self._inputs = [[x.detach().requires_grad_(x.requires_grad) for x in part.inputs] for part in parts]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
+from unpaired.layers.processor import has_amx
 from unpaired.layers.products import uses_onednn
 from unpaired.layers.thin import ThinGradient
 from unpaired.layers.unfolded import Unfolded
@@ -91,7 +92,7 @@ def winograd_pays(x: Tensor, kernel: Sequence[int], stride: int) -> bool:
     narrowest = min(kernel[:2])
     num_pixels = _num_pixels(x.shape, kernel[2], stride)
     if x.dtype == torch.bfloat16:
-        return narrowest >= 128 and num_pixels >= 1024 and not torch.cpu._is_amx_tile_supported()
+        return narrowest >= 128 and num_pixels >= 1024 and not has_amx()
     if uses_onednn(x):
         return stride == 1 and narrowest >= 128 and max(kernel[:2]) >= 256 and num_pixels >= 1024
     if stride == 1 and narrowest >= 128:

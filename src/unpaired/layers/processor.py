@@ -8,7 +8,14 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import torch
+
 _AMD_WITH_WIDE_UNITS = 26  # the family of Zen 5, the first whose units add and multiply 512 bits at a time
+
+
+def has_amx() -> bool:
+    """Whether this is a processor of Intel's that multiplies whole tiles of bfloat16, many times as fast as others."""
+    return torch.cpu._is_amx_tile_supported()
 
 
 @cache
