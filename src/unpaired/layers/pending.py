@@ -23,7 +23,7 @@ from unpaired.layers.precision import compute_dtype, without_autocast
 from unpaired.layers.prepared import Preparation, applied
 from unpaired.layers.recompute import made_again
 from unpaired.layers.thin import ThinGradient
-from unpaired.layers.upsample import interleaved, phase_mode, phase_weight, with_reflected_border
+from unpaired.layers.upsample import interleaved, outermost, phase_mode, phase_weight, with_reflected_border
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,8 @@ def _before_doubling(weight: Tensor, shape: ConvShape) -> ConvShape:
 def _with_border(out: Tensor, x: Pending, weight: Tensor, shape: ConvShape) -> Tensor:
     if weight.shape[2] == 3 or shape.mode != "reflect":
         return out
-    rows, columns = (replace(x, raw=_outer(x.raw, dim)).value().to(out.dtype) for dim in (2, 3))
+    rows, columns = (replace(x, raw=raw).value().to(out.dtype) for raw in outermost(x.raw, 2))
     return with_reflected_border(out, rows, columns, weight)
-
-
-def _outer(x: Tensor, dim: int) -> Tensor:
-    """The two first and the two last rows (`dim` 2) or columns (3). Indexing with a list would take longer."""
-    return torch.cat((x.narrow(dim, 0, 2), x.narrow(dim, x.shape[dim] - 2, 2)), dim)
 
 
 def _whole(x: Pending, shape: ConvShape) -> Preparation:

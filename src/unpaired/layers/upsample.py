@@ -47,13 +47,43 @@ def with_reflected_border(out: Tensor, rows: Tensor, columns: Tensor, weight: Te
     `rows` (N, C, 4, W) and `columns` (N, C, H, 4) are the two first and the two last of what was convolved, before ×2;
     `weight` is (O, C, 5, 5).
     """
-    lacking_rows = _lacking(rows, weight, ends="reflect")
-    lacking_columns = _lacking(columns.mT, weight.mT, ends="replicate")
+    kernel_rows, kernel_columns = outermost(weight, 1)
+    lacking_rows = _lacking(rows, kernel_rows, ends="reflect")
+    lacking_columns = _lacking(columns.mT, kernel_columns.mT, ends="replicate")
     result: Tensor = _AddedAtBorder.apply(out, lacking_rows, lacking_columns)
     return result
 
 
-def _lacking(rows: Tensor, weight: Tensor, ends: str) -> Tensor:
+def outermost(x: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Of `x` (N, C, H, W) the first and the last `width` rows (N, C, 2·width, W), and as many columns."""
+    rows, columns = _Outermost.apply(x, width)
+    return rows, columns
+
+
+class _Outermost(torch.autograd.Function):
+    """One gradient for all four parts, in the order of memory of `x`: autograd would add up four whole maps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, width: int) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(x)
+        ctx.width = width
+        return tuple(torch.cat(_ends(x, dim, width), dim) for dim in (2, 3))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        whole = torch.zeros_like(x)
+        for dim, grad in zip((2, 3), grads, strict=True):
+            for place, part in zip(_ends(whole, dim, ctx.width), _ends(grad, dim, ctx.width), strict=True):
+                place += part
+        return whole, None
+
+
+def _ends(x: Tensor, dim: int, width: int) -> tuple[Tensor, Tensor]:
+    return x.narrow(dim, 0, width), x.narrow(dim, x.shape[dim] - width, width)
+
+
+def _lacking(rows: Tensor, kernel_rows: Tensor, ends: str) -> Tensor:
     """What the first and the last row of the result lack: (N, O, 2, 2·W).
 
     The row two above the picture is rows[1] instead of rows[0]; of the 5 rows of the kernel only the first meets it,
@@ -62,7 +92,7 @@ def _lacking(rows: Tensor, weight: Tensor, ends: str) -> Tensor:
     """
     differences = torch.stack((rows[:, :, 1] - rows[:, :, 0], rows[:, :, 2] - rows[:, :, 3]), dim=2)  # (N, C, 2, W)
     wide = pad(differences.repeat_interleave(2, dim=3), (2, 2, 0, 0), mode=ends)  # (N, C, 2, 2·W + 4)
-    return torch.cat([conv2d(wide[:, :, :1], weight[:, :, :1]), conv2d(wide[:, :, 1:], weight[:, :, -1:])], dim=2)
+    return torch.cat([conv2d(wide[:, :, :1], kernel_rows[:, :, :1]), conv2d(wide[:, :, 1:], kernel_rows[:, :, 1:])], 2)
 
 
 class _AddedAtBorder(torch.autograd.Function):
