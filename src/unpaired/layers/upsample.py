@@ -67,20 +67,17 @@ class _Outermost(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, width: int) -> tuple[Tensor, ...]:
         ctx.save_for_backward(x)
         ctx.width = width
-        return tuple(torch.cat(_ends(x, dim, width), dim) for dim in (2, 3))
+        starts = {dim: (0, x.shape[dim] - width) for dim in (2, 3)}
+        return tuple(torch.cat([x.narrow(dim, start, width) for start in starts[dim]], dim) for dim in starts)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         whole = torch.zeros_like(x)
         for dim, grad in zip((2, 3), grads, strict=True):
-            for place, part in zip(_ends(whole, dim, ctx.width), _ends(grad, dim, ctx.width), strict=True):
-                place += part
+            for start, part in zip((0, x.shape[dim] - ctx.width), grad.split(ctx.width, dim), strict=True):
+                whole.narrow(dim, start, ctx.width).add_(part)
         return whole, None
-
-
-def _ends(x: Tensor, dim: int, width: int) -> tuple[Tensor, Tensor]:
-    return x.narrow(dim, 0, width), x.narrow(dim, x.shape[dim] - width, width)
 
 
 def _lacking(rows: Tensor, kernel_rows: Tensor, ends: str) -> Tensor:
