@@ -75,7 +75,7 @@ class _Outermost(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         whole = torch.zeros_like(x)
         for dim, grad in zip((2, 3), grads, strict=True):
-            for start, part in zip((0, x.shape[dim] - ctx.width), grad.split(ctx.width, dim), strict=True):
+            for start, part in zip((0, x.shape[dim] - ctx.width), torch.split(grad, ctx.width, dim), strict=True):
                 whole.narrow(dim, start, ctx.width).add_(part)
         return whole, None
 
