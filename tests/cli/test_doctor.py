@@ -9,14 +9,14 @@ import torch
 
 from unpaired.cli import doctor
 from unpaired.cli.app import main
-from unpaired.training import products
-from unpaired.training.products import Speeds
+from unpaired.training import speeds
+from unpaired.training.speeds import Speeds
 
 
 def test_a_sound_machine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "disk_problems", lambda folder: [])
     monkeypatch.setattr(doctor, "accelerator_problems", lambda: [])
-    monkeypatch.setattr(products, "SECONDS_A_TYPE", 0.0)
+    monkeypatch.setattr(speeds, "SECONDS_A_TYPE", 0.0)
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert f"torch {metadata.version('torch')}" in out

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from unpaired.layers import convolution
+from unpaired.layers import convolution, products
+from unpaired.layers.products import batch_product, product
 from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import WeightsConfig
@@ -42,6 +43,14 @@ def test_with_two_directions_at_once_nothing_is_overlooked(config, torch_threads
 
 
 class TestWatch:
+    @pytest.mark.parametrize("wide_amd", [True, False])
+    def test_products_of_both_libraries_are_counted(self, wide_amd, monkeypatch):
+        monkeypatch.setattr(products, "is_wide_amd", lambda: wide_amd)
+        with Watch() as watch:
+            product(torch.ones(3, 4), torch.ones(4, 5))
+            batch_product(torch.ones(2, 3, 4), torch.ones(2, 4, 5), torch.ones(2, 3, 5), add=True)
+        assert watch.flops == 2 * 3 * (3 * 4 * 5)
+
     def test_the_most_that_is_alive_at_a_time(self):
         with Watch() as watch:
             first = torch.empty(MIB, dtype=torch.uint8)
@@ -97,7 +106,8 @@ def test_counting_is_a_step_like_any_other(changed):
     assert all(torch.equal(tensor, others[name]) for name, tensor in counted.tensors().items())
 
 
-def test_arithmetic_is_that_of_the_whole_step(changed):
+def test_arithmetic_is_that_of_the_whole_step(changed, monkeypatch):
+    monkeypatch.setattr(products, "is_wide_amd", lambda: False)  # torch counts no product that it does not choose
     state = started(changed())
     with FlopCounterMode(display=False) as counter:
         train_step(state, noise(), whole_faces(noise()))

@@ -12,12 +12,12 @@ from unpaired.data.folders import PictureFolders
 from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
-from unpaired.training import products, trial
+from unpaired.training import speeds, trial
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import method_without_content
 from unpaired.training.memory import resident_peak_bytes
 from unpaired.training.plan import Plan, count_parameters, describe, grid_bytes, make_plan, tensor_bytes
-from unpaired.training.products import Speeds
+from unpaired.training.speeds import Speeds
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
@@ -104,7 +104,7 @@ def test_what_makes_the_time_doubtful_is_said(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_precision_that_makes_the_run_slower_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "measured_speeds", lambda _: Speeds(fp32=328.0, bf16=165.0))
+    monkeypatch.setattr(speeds, "measured_speeds", lambda _: Speeds(fp32=328.0, bf16=165.0))
     assert "165 GFLOP/s in bf16 and at 328 in fp32" in describe(plan_of(replace(CONFIG, precision="bf16")))
     assert "in bf16" not in describe(plan_of(CONFIG))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from unpaired.errors import Problem
 
 if TYPE_CHECKING:
-    from unpaired.training.products import Speeds
+    from unpaired.training.speeds import Speeds
 
 GIB = 2**30
 SHOWN_PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "opencv-python-headless")
@@ -77,7 +77,7 @@ def measured(name: str, title: str, memory: str) -> Device:
     """The device `name` with the speed of its matrix products."""
     import torch
 
-    from unpaired.training.products import measured_speeds
+    from unpaired.training.speeds import measured_speeds
 
     return Device(name, title, memory, measured_speeds(torch.device(name)))
 

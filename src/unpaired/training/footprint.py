@@ -100,7 +100,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         known = {_key(tensor) for tensor in tree_iter((args, kwargs)) if isinstance(tensor, Tensor)}
         result = func(*args, **kwargs)
-        count: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
+        count = _formula(func)
         if count is not None:
             self.flops += count(*args, **kwargs, out_val=result)
         for tensor in tree_iter(result):
@@ -125,6 +125,26 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _forget(self, key: int, num_bytes: int) -> None:
         self._bytes -= num_bytes
         del self._alive[key]
+
+
+def _formula(func: Any) -> Callable[..., int] | None:
+    """What counts the arithmetic of an operation from its arguments: torch's, or ours of what it leaves out."""
+    match func.name():
+        case "aten::baddbmm_":
+            return _flops_of_baddbmm
+        case "mkldnn::_linear_pointwise":
+            return _flops_of_linear
+        case _:
+            formula: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
+            return formula
+
+
+def _flops_of_baddbmm(_: Tensor, left: Tensor, right: Tensor, **_more: Any) -> int:
+    return 2 * left.numel() * right.shape[2]
+
+
+def _flops_of_linear(x: Tensor, weight: Tensor, *_: Any, **_more: Any) -> int:
+    return 2 * x.numel() * len(weight)
 
 
 def _whole(x: Tensor) -> FaceBoxes:

@@ -27,12 +27,12 @@ from unpaired.training.logs import MetricsLog, RunLog
 from unpaired.training.memory import memory_mib
 from unpaired.training.page import write_page
 from unpaired.training.processes import ALONE, Processes
-from unpaired.training.products import slow_precision
 from unpaired.training.profiling import next_visibly, profiled
 from unpaired.training.progress import Progress, duration
 from unpaired.training.runs import RunFolder
 from unpaired.training.samples import write_grids
 from unpaired.training.selfcheck import MIN_STEPS, self_check
+from unpaired.training.speeds import slow_precision
 from unpaired.training.state import InitialWeights, TrainState, rng_for
 from unpaired.training.step import train_step
 

@@ -22,9 +22,9 @@ from unpaired.models.base import AnyMethod
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import batch_without_content, extra_losses_without_content, method_without_content
 from unpaired.training.memory import MIB, capacity_mib
-from unpaired.training.products import slow_precision
 from unpaired.training.progress import duration
 from unpaired.training.selfcheck import MIN_STEPS
+from unpaired.training.speeds import slow_precision
 from unpaired.training.trial import Trial, try_steps
 
 WORKING_SHARE = 0.1  # of the tensors of a step beyond those measured: workspaces of convolutions, fragmentation

@@ -5,24 +5,24 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from unpaired.training import products
-from unpaired.training.products import Speeds, gflops, slow_precision
+from unpaired.training import speeds
+from unpaired.training.speeds import Speeds, gflops, slow_precision
 
 CPU = torch.device("cpu")
 
 
 def test_speed_is_measured_in_plausible_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "SECONDS_A_TYPE", 0.0)
+    monkeypatch.setattr(speeds, "SECONDS_A_TYPE", 0.0)
     speed = gflops(CPU, torch.float32)
     assert speed is not None
     assert 0.1 < speed < 1e6
 
 
 def test_the_fastest_product_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "SECONDS_A_TYPE", 10.0)
+    monkeypatch.setattr(speeds, "SECONDS_A_TYPE", 10.0)
     clock = iter([0.0, *(0.0, 4.0), *(4.0, 4.0, 6.0), *(6.0, 6.0, 9.0), 9.0])  # products of 4, 2 and 3 seconds
-    monkeypatch.setattr(products, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    assert gflops(CPU, torch.float32) == pytest.approx(2 * products.MATRIX_SIDE**3 / 2e9)
+    monkeypatch.setattr(speeds, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert gflops(CPU, torch.float32) == pytest.approx(2 * speeds.MATRIX_SIDE**3 / 2e9)
 
 
 def test_a_type_that_does_not_work_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +46,7 @@ class TestSlowPrecision:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
         """The devices that were measured: each multiplies bf16 at half the speed of fp32."""
         devices: list[torch.device] = []
-        monkeypatch.setattr(products, "measured_speeds", lambda device: devices.append(device) or Speeds(328.0, 164.4))
+        monkeypatch.setattr(speeds, "measured_speeds", lambda device: devices.append(device) or Speeds(328.0, 164.4))
         return devices
 
     def test_both_speeds_and_the_way_out_are_said(self, asked: list[torch.device]) -> None:
@@ -61,5 +61,5 @@ class TestSlowPrecision:
         assert asked == []
 
     def test_a_fast_processor_is_not_mentioned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(products, "measured_speeds", lambda _: Speeds(328.0, 700.0))
+        monkeypatch.setattr(speeds, "measured_speeds", lambda _: Speeds(328.0, 700.0))
         assert slow_precision(CPU, "bf16") is None

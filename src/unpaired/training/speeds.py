@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from unpaired.layers.products import product
+
 MATRIX_SIDE = 1024
 SECONDS_A_TYPE = 0.1
 CLEARLY_SLOWER = 0.9  # of the speed in float32; what is nearer to it may be chance
@@ -41,7 +43,7 @@ def gflops(device: torch.device, dtype: torch.dtype) -> float | None:
     """
     try:
         matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, device=device, dtype=dtype)
-        if (matrix @ matrix)[0, 0].item() != MATRIX_SIDE:
+        if product(matrix, matrix)[0, 0].item() != MATRIX_SIDE:
             return None
     except (RuntimeError, TypeError):  # no kernel for this device or type
         return None
@@ -49,7 +51,7 @@ def gflops(device: torch.device, dtype: torch.dtype) -> float | None:
     deadline = time.perf_counter() + SECONDS_A_TYPE
     while not times or time.perf_counter() + times[-1] < deadline:
         start = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()  # waits until the product is there
+        product(matrix, matrix)[0, 0].item()  # waits until the product is there
         times.append(time.perf_counter() - start)
     return 2 * MATRIX_SIDE**3 / min(times) / 1e9
 
