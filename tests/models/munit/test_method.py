@@ -80,6 +80,27 @@ def test_content_target_gets_a_gradient_unless_detached(batch):
     assert not torch.allclose(gradients[False], gradients[True])
 
 
+@pytest.mark.parametrize(("part", "expected"), [(0.0, 0), (1.0, 1)])
+def test_styles_are_random_or_those_of_examples(batch, part, expected):
+    method = make(example_styles=part)
+    outputs = step_terms(method, batch)[0]
+    for used, own in ((outputs.prior_style_a, outputs.style_a), (outputs.prior_style_b, outputs.style_b)):
+        assert torch.equal(used, own) is bool(expected)
+        assert not used.requires_grad, "an example gives its style and learns nothing from what is made of it"
+    random = step_terms(make(), batch)[0]
+    assert torch.equal(random.x_ab, outputs.x_ab) is not bool(expected)
+
+
+def test_a_share_of_the_styles_is_by_example():
+    method = make(example_styles=0.5)
+    many = Batch(*(torch.rand(64, 3, 32, 32) * 2 - 1 for _ in "ab"))
+    outputs = step_terms(method, many)[0]
+    for used, own in ((outputs.prior_style_a, outputs.style_a), (outputs.prior_style_b, outputs.style_b)):
+        by_example = (used == own).all(dim=1)
+        assert 16 < by_example.sum() < 48
+    assert not torch.equal(outputs.prior_style_a == outputs.style_a, outputs.prior_style_b == outputs.style_b)
+
+
 @pytest.mark.parametrize("kind", ["lsgan", "nsgan", "hinge"])
 def test_mixup_ends_at_its_step(batch, kind):
     with_mixup = make(mixup=MixupConfig(end_step=5), adversarial=kind)

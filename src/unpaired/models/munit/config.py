@@ -97,6 +97,9 @@ class MunitConfig:
     detach_content_target: bool = setting(
         False, "Send no gradient into the content code that content reconstruction compares with."
     )
+    example_styles: Annotated[float, Interval(ge=0.0, le=1.0)] = setting(
+        0.0, "Share of the translations in training that take the style of a picture of the batch, not a random one."
+    )
     mixup: MixupConfig | None = setting(None, "Mixup in the discriminator update; null for none.")
     augment: tuple[Augmentation, ...] = setting(
         (), "Changes to every picture that a discriminator sees, real or not (DiffAugment): color, translation, cutout."

@@ -41,12 +41,13 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         initialize(self.discriminators, self.config.discriminator_init, seed=share.seed(), gain=gain)
 
     def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> MunitOutputs:
-        """Encode, reconstruct and translate `batch` with styles drawn from N(0, I)."""
+        """Encode, reconstruct and translate `batch`, with styles drawn from N(0, I) but for those by example."""
         style_a, style_b = self._draw_styles(batch, share)
+        by_example = self._draw_places(batch, share) if self.config.example_styles > 0 else None
         weights = self.config.weights
         with_cycle = value_at(weights.cycle, step) > 0
         more_styles = self._draw_styles(batch, share) if value_at(weights.mode_seeking, step) > 0 else None
-        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles)
+        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles, by_example)
         return outputs
 
     def discriminator_terms(
@@ -140,6 +141,12 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         num, width = len(batch.x_a), self.config.generator.style_dim
         style_a, style_b = (share.normal(num, width).to(batch.x_a.device) for _ in DOMAINS)
         return style_a, style_b
+
+    def _draw_places(self, batch: Batch, share: Share) -> tuple[Tensor, Tensor]:
+        """Which translations into a and b take the style of the picture at their place: (N, 1), true or false."""
+        chosen = (share.uniform(len(batch.x_a)) < self.config.example_styles for _ in DOMAINS)
+        into_a, into_b = (places[:, None].to(batch.x_a.device) for places in chosen)
+        return into_a, into_b
 
     def _content_target(self, content: Tensor) -> Tensor:
         return content.detach() if self.config.detach_content_target else content

@@ -183,8 +183,8 @@ class AutoEncoder(nn.Module):
 @dataclass(frozen=True)
 class MunitOutputs(Outputs):
     """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
-    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss;
-    `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
+    a's own codes. `x_ba` was made with `prior_style_a`: a random style, or that of an example. `x_aba` is None without
+    cycle loss; `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
 
     content_a: Tensor
     content_b: Tensor
@@ -230,14 +230,19 @@ class MunitGenerators(Divided):
         prior_style_b: Tensor,
         with_cycle: bool,
         more_styles: tuple[Tensor, Tensor] | None = None,
+        by_example: tuple[Tensor, Tensor] | None = None,
     ) -> MunitOutputs:
         """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle.
 
-        `more_styles` of a and b, where given, are those of second translations.
+        `more_styles` of a and b, where given, are those of second translations. `by_example` (N, 1) of a and b, where
+        given, says which translations into them take the style of the picture at their place instead of the given one.
         """
         (content_a, style_a), (content_b, style_b) = self.each(
             [Part(self.a.encode, (x_a,)), Part(self.b.encode, (x_b,))]
         )
+        if by_example:
+            prior_style_a = torch.where(by_example[0], style_a.detach(), prior_style_a)
+            prior_style_b = torch.where(by_example[1], style_b.detach(), prior_style_b)
         more_a, more_b = ((more_styles[0],), (more_styles[1],)) if more_styles else ((), ())
         made_a, made_b = self.each(
             [
