@@ -41,6 +41,16 @@ def test_a_small_but_steady_difference_is_seen_on_the_same_pictures() -> None:
     assert difference.better == "x"
 
 
+@pytest.mark.parametrize(("apart", "larger"), [(0.0005, False), (0.002, True)])
+def test_what_no_shown_digit_tells_is_no_difference(apart: float, larger: bool) -> None:
+    """However steady: rounding in another order makes a picture's value a little higher each time."""
+    values = np.random.default_rng(0).normal(1, 0.1, 60)
+    (difference,) = compared(of_pictures(list(values)), of_pictures(list(values + apart)))
+    assert difference.low == pytest.approx(apart)
+    assert difference.larger_than_chance is larger
+    assert difference.better == ("x" if larger else None)
+
+
 def test_the_paired_interval_is_that_of_the_mean_difference() -> None:
     rng = np.random.default_rng(1)
     first, second = rng.normal(0, 1, 400), rng.normal(0.05, 1, 400)

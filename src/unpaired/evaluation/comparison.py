@@ -12,6 +12,9 @@ import numpy as np
 from unpaired.metrics.bootstrap import mean_estimate
 from unpaired.metrics.measurement import Measurement
 
+NEGLIGIBLE = 1e-3
+"""Of the values: what two codes that round differently are apart, and no digit that is shown tells."""
+
 Method = Literal["paired bootstrap", "separate intervals", "none"]
 
 
@@ -35,7 +38,8 @@ class Difference:
 
     With the method "paired bootstrap" `low` and `high` are the 95 % interval of the difference on the same pictures,
     and it is larger than chance when 0 is outside. With "separate intervals" it is when those of both do not meet: a
-    stricter test. "none": at least one has no interval, or they were not measured in the same way, as `note` says.
+    stricter test. What is `NEGLIGIBLE` never is. "none": at least one has no interval, or they were not measured in the
+    same way, as `note` says.
     `better` is the name of the better one, None when that is not decided or there is no better.
     """
 
@@ -99,6 +103,7 @@ def _difference(first: str, a: Measurement, second: str, b: Measurement, seed: i
     else:
         found = replace(plain, method="separate intervals")
         larger = a.high < b.low or b.high < a.low
+    larger = larger and abs(plain.value) >= NEGLIGIBLE * max(abs(a.value), abs(b.value))
     better = _better(first, second, plain.value, a) if larger else None
     return replace(found, larger_than_chance=larger, better=better)
 
