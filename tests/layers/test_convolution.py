@@ -80,13 +80,27 @@ FLOAT32_CASES = [  # outputs, inputs, side of the kernel, stride, size; what com
 ]
 
 
+def chosen(
+    outputs: int,
+    inputs: int,
+    side: int,
+    stride: int,
+    size: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    order: torch.memory_format = torch.contiguous_format,
+) -> type[convolution._Way]:
+    """The way that is taken for one square map of `size` pixels a side, and a kernel of `side`."""
+    shapes = (1, inputs, size, size), (outputs, inputs, side, side)
+    x, weight = (torch.empty(shape, dtype=dtype).to(memory_format=order) for shape in shapes)
+    return type(convolution._way(x, weight, stride))
+
+
 @pytest.mark.usefixtures("usual_processor")
 @pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
 def test_the_way_is_chosen_by_shape(outputs, inputs, side, stride, size, way):
-    x, weight = torch.empty(1, inputs, size, size), torch.empty(outputs, inputs, side, side)
-    assert type(convolution._way(x, weight, stride)) is way
-    other_order = x.to(memory_format=torch.channels_last), weight.to(memory_format=torch.channels_last)
-    assert type(convolution._way(*other_order, stride)) is way
+    for order in ORDERS:
+        assert chosen(outputs, inputs, side, stride, size, order=order) is way
 
 
 @pytest.mark.parametrize(("outputs", "inputs", "side", "stride", "size", "way"), FLOAT32_CASES)
@@ -114,10 +128,8 @@ def test_bf16_is_filtered_where_maps_are_wide_and_products_dear(
     outputs, inputs, side, stride, size, way, has_amx, monkeypatch
 ):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
-    x, weight = (
-        torch.empty(shape, dtype=torch.bfloat16) for shape in ((1, inputs, size, size), (outputs, inputs, side, side))
-    )
-    assert type(convolution._way(x, weight, stride)) is (PLAIN if has_amx and way is FILTERING else way)
+    found = chosen(outputs, inputs, side, stride, size, dtype=torch.bfloat16)
+    assert found is (PLAIN if has_amx and way is FILTERING else way)
 
 
 @pytest.mark.parametrize(("side", "stride", "size"), [(3, 1, 34), (4, 2, 66)])
@@ -156,8 +168,7 @@ def test_wide_processors_of_amd_filter_less(outputs, inputs, side, stride, size,
     """Their plain convolutions are as fast as products; transforms, by MKL, are half as fast."""
     monkeypatch.setattr(products, "is_wide_amd", lambda: True)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    x, weight = torch.empty(1, inputs, size, size), torch.empty(outputs, inputs, side, side)
-    assert type(convolution._way(x, weight, stride)) is way
+    assert chosen(outputs, inputs, side, stride, size) is way
 
 
 @pytest.mark.usefixtures("usual_processor")

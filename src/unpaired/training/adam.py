@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,13 +76,7 @@ class Adam:
             [],
             [state["step"] for state in states],
             fused=True,
-            amsgrad=False,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            lr=self.learning_rate,
-            weight_decay=group.weight_decay,
-            eps=EPSILON,
-            maximize=False,
+            **self._terms(group),
         )
 
     def _update(self, parameter: nn.Parameter, grad: Tensor, group: Group) -> None:
@@ -110,21 +105,19 @@ class Adam:
         """Update a weight by its gradient and moments, which are `tensors`, contiguous and in this order."""
         assert all(tensor.is_contiguous() for tensor in tensors)
         weight, grad, mean, square = ([tensor] for tensor in tensors)
-        torch._fused_adam_(
-            weight,
-            grad,
-            mean,
-            square,
-            [],
-            [step],
-            lr=self.learning_rate,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            weight_decay=group.weight_decay,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
+        torch._fused_adam_(weight, grad, mean, square, [], [step], **self._terms(group))
+
+    def _terms(self, group: Group) -> dict[str, Any]:
+        """What both of torch's functions are told of an update."""
+        return {
+            "lr": self.learning_rate,
+            "beta1": self.betas[0],
+            "beta2": self.betas[1],
+            "weight_decay": group.weight_decay,
+            "eps": EPSILON,
+            "amsgrad": False,
+            "maximize": False,
+        }
 
 
 def _rows(thin: ThinGradient, start: int, like: Tensor) -> Tensor:

@@ -129,18 +129,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _formula(func: Any) -> Callable[..., int] | None:
     """What counts the arithmetic of an operation from its arguments: torch's, or ours of what it leaves out."""
-    match func.name():
-        case "aten::baddbmm_":
-            return _flops_of_baddbmm
-        case "mkldnn::_linear_pointwise":
-            return _flops_of_linear
-        case _:
-            formula: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
-            return formula
-
-
-def _flops_of_baddbmm(_: Tensor, left: Tensor, right: Tensor, **_more: Any) -> int:
-    return 2 * left.numel() * right.shape[2]
+    if func.name() == "mkldnn::_linear_pointwise":
+        return _flops_of_linear
+    in_place = func.name() == "aten::baddbmm_"  # torch knows only the other one
+    formula: Callable[..., int] | None = flop_registry.get(torch.ops.aten.baddbmm if in_place else func._overloadpacket)
+    return formula
 
 
 def _flops_of_linear(x: Tensor, weight: Tensor, *_: Any, **_more: Any) -> int:
