@@ -61,7 +61,7 @@ print((held - kept) / 2**20, (held - psutil.Process().memory_info().rss) / 2**20
 
 
 def test_a_step_imports_no_compiler():
-    """Torch's own optimizers and `backward` with gradients import it, and sympy: 190 MiB that a step does not need."""
+    """Torch's own optimizers and `backward` with gradients import it, and sympy: 150 MiB that a step does not need."""
     code = """
 import sys, torch
 torch.set_num_threads(2)
