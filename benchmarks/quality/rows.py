@@ -52,7 +52,6 @@ ROWS: dict[str, Row] = {
     "fast-r1": _fast("R1, weight 1", {"model.weights.r1": 1.0}),
     "fast-style-prior": _fast("pull of styles to N(0, I), 0.1", {"model.weights.style_prior": 0.1}),
     "fast-detached": _fast("content target detached", {"model.detach_content_target": True}),
-    "fast-example-styles": _fast("half of the styles by example", {"model.example_styles": 0.5}),
     "fast-quick-moments": _fast("second moments over 100 steps", {"optimizer.betas": [0.5, 0.99]}),
     "fast-mode-seeking": _fast("mode seeking, 0.1", {"model.weights.mode_seeking": 0.1}),
 }

@@ -77,8 +77,9 @@ def munit_fast() -> RunConfig:
         model=MunitConfig(
             generator=GeneratorConfig(dim=16, num_res_blocks=3, num_downsamples=1),
             discriminator=DiscriminatorConfig(dim=32),
-            weights=WeightsConfig(cycle=10.0),
+            weights=WeightsConfig(cycle=10.0, contrast=10.0),
             augment=("translation",),
+            center_adain=True,
         ),
         optimizer=OptimizerConfig(lr_generator=4e-4, lr_discriminator=4e-4, schedule="linear", step_size=1),
     )

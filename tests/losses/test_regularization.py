@@ -2,8 +2,14 @@ import math
 
 import pytest
 import torch
+from scipy.stats import wasserstein_distance
 
-from unpaired.losses.regularization import gradient_penalty, mode_seeking, style_prior_divergence
+from unpaired.losses.regularization import (
+    contrast_distance,
+    gradient_penalty,
+    mode_seeking,
+    style_prior_divergence,
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -56,3 +62,40 @@ def test_mode_seeking_pulls_translations_apart():
     mode_seeking(first, second, style, torch.ones(1, 8)).backward()
     assert (first.grad > 0).all()  # lowering the loss moves it away from the larger one
     assert style.grad is None
+
+
+def pictures(seed: int, num: int = 4) -> torch.Tensor:
+    return torch.rand(num, 3, 8, 10, generator=rng(seed)) * 2 - 1
+
+
+def test_the_contrast_distance_is_the_wasserstein_distance_of_differences():
+    first, second = pictures(0), pictures(1) / 3
+    magnitudes = [
+        torch.cat([x.diff(dim=2).flatten(), x.diff(dim=3).flatten()]).abs().double().numpy() for x in (first, second)
+    ]
+    assert contrast_distance(first, second).item() == pytest.approx(wasserstein_distance(*magnitudes), rel=1e-5)
+
+
+def test_where_things_are_does_not_count():
+    x = pictures(0)
+    for same in (x.flip(0), x.flip(3), x.flip(2), x.roll(1, dims=1), -x):
+        assert contrast_distance(x, same).item() == pytest.approx(0, abs=1e-6)
+    assert contrast_distance(x, x / 2) > 0.1
+
+
+def test_a_shimmer_on_blank_pictures_is_taken_away_and_strong_outlines_are_left():
+    real = torch.ones(4, 3, 16, 16)
+    real[:, :, 4:12, 4:12] = -1.0
+    seen = real + 0.02 * torch.randn(real.shape, generator=rng())
+    shimmer = (seen - real).abs().mean()
+    for _ in range(20):
+        seen = seen.detach().requires_grad_()
+        contrast_distance(seen, real).backward()
+        seen = seen.detach() - 5 * seen.grad
+    assert (seen - real).abs().mean() < shimmer * 0.75
+    assert (seen[:, :, 3, 5] - seen[:, :, 4, 5]).mean() == pytest.approx(2, abs=0.05), "outlines are left"
+
+
+def test_contrast_is_reckoned_in_float32():
+    x = pictures(0).bfloat16()
+    assert contrast_distance(x, pictures(1)).dtype == torch.float32

@@ -34,7 +34,7 @@ MUNIT = munit.MunitConfig(
 )
 EVERY_TERM = replace(  # R1 in every second step, what is reckoned over a batch, everything that draws
     MUNIT,
-    weights=munit.WeightsConfig(cycle=5.0, r1=1.0, style_prior=0.1, mode_seeking=0.1),
+    weights=munit.WeightsConfig(cycle=5.0, r1=1.0, style_prior=0.1, mode_seeking=0.1, contrast=1.0),
     augment=("color", "translation", "cutout"),
     r1_every_steps=2,
     discriminator=replace(MUNIT.discriminator, norm="spectral"),

@@ -33,6 +33,17 @@ def style_prior_divergence(codes: Tensor) -> Tensor:
     return (codes.mean(dim=0).square() + variance - variance.log() - 1).mean() / 2
 
 
+def contrast_distance(translated: Tensor, real: Tensor) -> Tensor:
+    """How far the local contrast of translations is from that of real pictures, both (N, 3, H, W), as distributions.
+
+    The 1-Wasserstein distance between the absolute differences of neighbouring pixels, of all channels, across and
+    down, of one batch and of the other: their mean distance in order of size. It needs no pair of pictures that belong
+    together. 0 where both have as many equal neighbours, faint and strong ones; blank surfaces that shimmer and soft
+    outlines add to it. Real pictures get no gradient. Our own; the paper has no such term.
+    """
+    return (_contrast(translated) - _contrast(real.detach())).abs().mean()
+
+
 def mode_seeking(first: Tensor, second: Tensor, first_style: Tensor, second_style: Tensor) -> Tensor:
     """How little two translations of the same pictures differ for how much their styles do, averaged over the pictures.
 
@@ -42,3 +53,10 @@ def mode_seeking(first: Tensor, second: Tensor, first_style: Tensor, second_styl
     between_styles = (first_style - second_style).float().detach().abs().mean(dim=1)
     between_pictures = (first - second).float().abs().mean(dim=(1, 2, 3))
     return (between_styles / (between_pictures + _SMALLEST_DISTANCE)).mean()
+
+
+def _contrast(x: Tensor) -> Tensor:
+    """All absolute differences of neighbouring pixels, in order of size."""
+    x = x.float()
+    across, down = x[:, :, :, 1:] - x[:, :, :, :-1], x[:, :, 1:] - x[:, :, :-1]
+    return torch.cat([across.flatten(), down.flatten()]).abs().sort().values

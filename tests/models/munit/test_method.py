@@ -80,27 +80,6 @@ def test_content_target_gets_a_gradient_unless_detached(batch):
     assert not torch.allclose(gradients[False], gradients[True])
 
 
-@pytest.mark.parametrize(("part", "expected"), [(0.0, 0), (1.0, 1)])
-def test_styles_are_random_or_those_of_examples(batch, part, expected):
-    method = make(example_styles=part)
-    outputs = step_terms(method, batch)[0]
-    for used, own in ((outputs.prior_style_a, outputs.style_a), (outputs.prior_style_b, outputs.style_b)):
-        assert torch.equal(used, own) is bool(expected)
-        assert not used.requires_grad, "an example gives its style and learns nothing from what is made of it"
-    random = step_terms(make(), batch)[0]
-    assert torch.equal(random.x_ab, outputs.x_ab) is not bool(expected)
-
-
-def test_a_share_of_the_styles_is_by_example():
-    method = make(example_styles=0.5)
-    many = Batch(*(torch.rand(64, 3, 32, 32) * 2 - 1 for _ in "ab"))
-    outputs = step_terms(method, many)[0]
-    for used, own in ((outputs.prior_style_a, outputs.style_a), (outputs.prior_style_b, outputs.style_b)):
-        by_example = (used == own).all(dim=1)
-        assert 16 < by_example.sum() < 48
-    assert not torch.equal(outputs.prior_style_a == outputs.style_a, outputs.prior_style_b == outputs.style_b)
-
-
 @pytest.mark.parametrize("kind", ["lsgan", "nsgan", "hinge"])
 def test_mixup_ends_at_its_step(batch, kind):
     with_mixup = make(mixup=MixupConfig(end_step=5), adversarial=kind)
@@ -166,10 +145,12 @@ def test_hinge_and_lsgan_differ(batch):
 def test_what_is_off_by_default_adds_no_term_and_no_work(batch):
     outputs, d_terms, g_terms = step_terms(make(), batch)
     assert outputs.x_ab_again is None
-    assert not {name for name in d_terms | g_terms if name.startswith(("style_prior", "mode_seeking", "r1"))}
+    assert not {
+        name for name in d_terms | g_terms if name.startswith(("style_prior", "mode_seeking", "contrast", "r1"))
+    }
 
 
-@pytest.mark.parametrize(("term", "where"), [("style_prior", 2), ("mode_seeking", 2), ("r1", 1)])
+@pytest.mark.parametrize(("term", "where"), [("style_prior", 2), ("mode_seeking", 2), ("contrast", 2), ("r1", 1)])
 def test_each_added_term_is_there_for_both_domains_while_its_weight_is_positive(batch, term, where):
     method = make(weights=WeightsConfig(**{term: ((16, 0.5), (32, 0.0))}))
     for step, expected in ((0, set()), (16, {f"{term}_a", f"{term}_b"}), (32, set())):
@@ -199,6 +180,21 @@ def test_augmentation_changes_what_discriminators_see_in_both_updates_and_nothin
     assert torch.equal(first.x_ab, second.x_ab)
     assert d_plain["adversarial_b"] != d_augmented["adversarial_b"]
     assert {name for name in g_plain if g_plain[name] != g_augmented[name]} == {"adversarial_a", "adversarial_b"}
+
+
+def test_centered_scales_start_around_one_and_everything_else_as_it_was():
+    """With two residual blocks, whose parameters alternate between biases and scales."""
+    generator = replace(TINY.generator, num_res_blocks=2, mlp_dim=64)
+    plain, centered = (make(generator=generator, center_adain=on).generators.b for on in (False, True))
+    styles = torch.randn(500, 2, generator=rng(1))
+    with torch.no_grad():
+        before, after = (part.mlp(styles).unflatten(1, (4, 2, -1)) for part in (plain, centered))
+    torch.testing.assert_close(after[:, :, 0], before[:, :, 0] / 2)
+    torch.testing.assert_close(after[:, :, 1], before[:, :, 1] / 2 + 1)
+    changed = {
+        name for name, value in plain.state_dict().items() if not torch.equal(value, centered.state_dict()[name])
+    }
+    assert changed == {"mlp.4.weight", "mlp.4.bias"}
 
 
 def test_mode_seeking_decodes_the_same_content_with_other_styles(batch):

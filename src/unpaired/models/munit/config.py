@@ -21,7 +21,7 @@ Initialization = Literal["kaiming", "gaussian", "xavier", "orthogonal", "default
 
 Augmentation = Literal["color", "translation", "cutout"]
 
-TERMS = ("adversarial", "image", "style", "content", "cycle", "style_prior", "mode_seeking", "r1")
+TERMS = ("adversarial", "image", "style", "content", "cycle", "style_prior", "mode_seeking", "contrast", "r1")
 NUM_STYLE_DOWNSAMPLES = 4  # fixed in the reference, whatever num_downsamples is
 GROUPS = 8  # MUNIT-keras tried group norm with 8 groups in the up-sampling blocks
 
@@ -72,6 +72,9 @@ class WeightsConfig:
     mode_seeking: Scheduled = setting(
         0.0, "Reward for translations that differ where their styles do (1 in its paper)."
     )
+    contrast: Scheduled = setting(
+        0.0, "Local contrast of translations against that of real pictures, as distributions (10 for small data sets)."
+    )
     r1: Scheduled = setting(0.0, "Penalty on the discriminators' gradient at real pictures (gamma of R1).")
 
 
@@ -97,15 +100,15 @@ class MunitConfig:
     detach_content_target: bool = setting(
         False, "Send no gradient into the content code that content reconstruction compares with."
     )
-    example_styles: Annotated[float, Interval(ge=0.0, le=1.0)] = setting(
-        0.0, "Share of the translations in training that take the style of a picture of the batch, not a random one."
-    )
     mixup: MixupConfig | None = setting(None, "Mixup in the discriminator update; null for none.")
     augment: tuple[Augmentation, ...] = setting(
         (), "Changes to every picture that a discriminator sees, real or not (DiffAugment): color, translation, cutout."
     )
     r1_every_steps: PositiveInt = setting(16, "Updates between two R1 penalties, each as strong as all of them.")
     generator_init: Initialization = setting("kaiming", "Initialization of the generators.")
+    center_adain: bool = setting(
+        False, "Start with AdaIN scales around 1 instead of 0, and half as spread: runs depend less on their seed."
+    )
     discriminator_init: Initialization = setting("gaussian", "Initialization of the discriminators.")
     init_gain: Annotated[float, Interval(gt=0.0, le=10.0)] = setting(
         2**0.5, "Gain of the xavier and orthogonal initializations."

@@ -78,6 +78,12 @@ def _terms(config: MunitConfig) -> dict[str, TermGuide]:
             "grey levels for styles that differ as random ones do. It should fall; large values mean that styles "
             "change little.",
         ),
+        "generator/contrast": TermGuide(
+            "Local contrast",
+            "How far differences of neighbouring pixels are from those of real pictures, on the whole: 0.01 is a mean "
+            "distance of 1.3 of 255 grey levels. It should fall below that; two batches of real pictures are not at 0 "
+            "either, as some have more detail than others.",
+        ),
         "discriminator/r1": TermGuide(
             "Gradient penalty at real pictures (R1)",
             "Half the squared steepness of the discriminators at real pictures. Small and level is normal; a climb "

@@ -13,7 +13,12 @@ from unpaired.layers.initialization import initialize
 from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss, mixup_discriminator_loss
 from unpaired.losses.reconstruction import mean_absolute_error
-from unpaired.losses.regularization import gradient_penalty, mode_seeking, style_prior_divergence
+from unpaired.losses.regularization import (
+    contrast_distance,
+    gradient_penalty,
+    mode_seeking,
+    style_prior_divergence,
+)
 from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method
 from unpaired.models.munit.config import TERMS, MunitConfig
 from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs
@@ -38,16 +43,18 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         """Draw all weights: by default kaiming for the generators and N(0, 0.02) for the discriminators."""
         gain, share = self.config.init_gain, Share(rng)
         initialize(self.generators, self.config.generator_init, seed=share.seed(), gain=gain)
+        if self.config.center_adain:
+            assert isinstance(self.generators, MunitGenerators)
+            self.generators.center_adain()
         initialize(self.discriminators, self.config.discriminator_init, seed=share.seed(), gain=gain)
 
     def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> MunitOutputs:
-        """Encode, reconstruct and translate `batch`, with styles drawn from N(0, I) but for those by example."""
+        """Encode, reconstruct and translate `batch`, with styles drawn from N(0, I)."""
         style_a, style_b = self._draw_styles(batch, share)
-        by_example = self._draw_places(batch, share) if self.config.example_styles > 0 else None
         weights = self.config.weights
         with_cycle = value_at(weights.cycle, step) > 0
         more_styles = self._draw_styles(batch, share) if value_at(weights.mode_seeking, step) > 0 else None
-        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles, by_example)
+        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles)
         return outputs
 
     def discriminator_terms(
@@ -72,7 +79,7 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         scores = self._scores(discriminators, {d: [outputs.translated(d)] for d in DOMAINS}, share)
         terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, scores[d][0]) for d in DOMAINS}
         terms |= self._reconstruction_terms(outputs, batch) | self._cycle_terms(outputs, batch)
-        return terms | self._style_terms(outputs, share, step)
+        return terms | self._contrast_terms(outputs, batch, share, step) | self._style_terms(outputs, share, step)
 
     def weights(self, step: int) -> Mapping[str, float]:
         """The weight of every term at `step`. R1, which is there in some steps, stands for the steps between too."""
@@ -103,6 +110,12 @@ class Munit(Method[MunitConfig, MunitOutputs]):
             "cycle_a": mean_absolute_error(outputs.x_aba, batch.x_a),
             "cycle_b": mean_absolute_error(outputs.x_bab, batch.x_b),
         }
+
+    def _contrast_terms(self, outputs: MunitOutputs, batch: Batch, share: Share, step: int) -> dict[str, Tensor]:
+        if value_at(self.config.weights.contrast, step) <= 0:
+            return {}
+        pairs = {d: (share.whole(outputs.translated(d)), share.whole(batch[d])) for d in DOMAINS}
+        return {f"contrast_{d}": contrast_distance(*pair) for d, pair in pairs.items()}
 
     def _style_terms(self, outputs: MunitOutputs, share: Share, step: int) -> dict[str, Tensor]:
         terms = {}
@@ -141,12 +154,6 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         num, width = len(batch.x_a), self.config.generator.style_dim
         style_a, style_b = (share.normal(num, width).to(batch.x_a.device) for _ in DOMAINS)
         return style_a, style_b
-
-    def _draw_places(self, batch: Batch, share: Share) -> tuple[Tensor, Tensor]:
-        """Which translations into a and b take the style of the picture at their place: (N, 1), true or false."""
-        chosen = (share.uniform(len(batch.x_a)) < self.config.example_styles for _ in DOMAINS)
-        into_a, into_b = (places[:, None].to(batch.x_a.device) for places in chosen)
-        return into_a, into_b
 
     def _content_target(self, content: Tensor) -> Tensor:
         return content.detach() if self.config.detach_content_target else content

@@ -29,6 +29,9 @@ from unpaired.models.munit.config import (
 LARGE_PIXELS = 2**16
 """Of a picture that gains nothing from being worked on together with others."""
 
+CENTERED_SPREAD = 0.5
+"""Of AdaIN's parameters at the start, as a share of what their initialization gives, where scales are centered."""
+
 
 class ContentEncoder(Recomputable):
     """Picture (N, 3, H, W) → content code. Instance norm takes the style out."""
@@ -138,6 +141,15 @@ class AutoEncoder(nn.Module):
             nn.Linear(config.mlp_dim, self.decoder.num_adain_parameters),
         )
 
+    @torch.no_grad()
+    def center_adain(self) -> None:
+        """Let AdaIN start near plain instance norm: scales around 1, and what styles add to them halved."""
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.mul_(CENTERED_SPREAD)
+        parameters = last.bias.view(len(self.decoder.res_blocks), 2, 2, -1)  # block, AdaIN, bias and scale
+        parameters[:, :, 1] = 1.0
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Content code and style code of pictures (N, 3, H, W)."""
         return self.content_encoder(x), self.style_encoder(x)
@@ -183,7 +195,7 @@ class AutoEncoder(nn.Module):
 @dataclass(frozen=True)
 class MunitOutputs(Outputs):
     """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
-    a's own codes. `x_ba` was made with `prior_style_a`: a random style, or that of an example. `x_aba` is None without
+    a's own codes. `x_ba` was made with `prior_style_a`. `x_aba` is None without
     cycle loss; `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
 
     content_a: Tensor
@@ -218,6 +230,11 @@ class MunitGenerators(Divided):
         self.fixed_size: tuple[int, int] | None = None
         self.has_attention = False
 
+    def center_adain(self) -> None:
+        """Let AdaIN of both start near plain instance norm."""
+        self.a.center_adain()
+        self.b.center_adain()
+
     def of(self, domain: Domain) -> AutoEncoder:
         """The auto-encoder of `domain`."""
         return self.a if domain == "a" else self.b
@@ -230,19 +247,14 @@ class MunitGenerators(Divided):
         prior_style_b: Tensor,
         with_cycle: bool,
         more_styles: tuple[Tensor, Tensor] | None = None,
-        by_example: tuple[Tensor, Tensor] | None = None,
     ) -> MunitOutputs:
         """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle.
 
-        `more_styles` of a and b, where given, are those of second translations. `by_example` (N, 1) of a and b, where
-        given, says which translations into them take the style of the picture at their place instead of the given one.
+        `more_styles` of a and b, where given, are those of second translations.
         """
         (content_a, style_a), (content_b, style_b) = self.each(
             [Part(self.a.encode, (x_a,)), Part(self.b.encode, (x_b,))]
         )
-        if by_example:
-            prior_style_a = torch.where(by_example[0], style_a.detach(), prior_style_a)
-            prior_style_b = torch.where(by_example[1], style_b.detach(), prior_style_b)
         more_a, more_b = ((more_styles[0],), (more_styles[1],)) if more_styles else ((), ())
         made_a, made_b = self.each(
             [
