@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,4 +60,13 @@ def _contrast(x: Tensor) -> Tensor:
     """All absolute differences of neighbouring pixels, in order of size."""
     x = x.float()
     across, down = x[:, :, :, 1:] - x[:, :, :, :-1], x[:, :, 1:] - x[:, :, :-1]
-    return torch.cat([across.flatten(), down.flatten()]).abs().sort().values
+    return _in_order(torch.cat([across.flatten(), down.flatten()]).abs())
+
+
+def _in_order(values: Tensor) -> Tensor:
+    """`values` (n,) from the smallest to the largest. On a CPU numpy finds the order several times as fast as torch."""
+    if values.device.type != "cpu":
+        return values.sort().values
+    if not values.requires_grad:
+        return torch.from_numpy(np.sort(values.numpy()))
+    return values.gather(0, torch.from_numpy(np.argsort(values.detach().numpy())))
