@@ -36,6 +36,8 @@ ROWS: dict[str, Row] = {
     "fast-two-downsamplings": _fast("codes of a quarter of the side", {"model.generator.num_downsamples": 2}),
     "fast-without-augment": _fast("without DiffAugment", {"model.augment": []}),
     "fast-low-rates": _fast("rates 1e-4", {"optimizer.lr_generator": 1e-4, "optimizer.lr_discriminator": 1e-4}),
+    "fast-without-contrast": _fast("without the contrast term", {"model.weights.contrast": 0.0}),
+    "fast-without-centering": _fast("AdaIN scales not centered", {"model.center_adain": False}),
     # What was tried beside it, one added at a time.
     "fast-color": _fast("DiffAugment with color too", {"model.augment": ["color", "translation"]}),
     "fast-hinge-spectral": _fast(
