@@ -73,7 +73,7 @@ class WeightsConfig:
         0.0, "Reward for translations that differ where their styles do (1 in its paper)."
     )
     contrast: Scheduled = setting(
-        0.0, "Local contrast of translations against that of real pictures, as distributions (10 for small data sets)."
+        0.0, "Local contrast of translations against that of real pictures, as distributions (1 for small data sets)."
     )
     r1: Scheduled = setting(0.0, "Penalty on the discriminators' gradient at real pictures (gamma of R1).")
 

@@ -80,9 +80,9 @@ def _terms(config: MunitConfig) -> dict[str, TermGuide]:
         ),
         "generator/contrast": TermGuide(
             "Local contrast",
-            "How far differences of neighbouring pixels are from those of real pictures, on the whole: 0.01 is a mean "
-            "distance of 1.3 of 255 grey levels. It should fall below that; two batches of real pictures are not at 0 "
-            "either, as some have more detail than others.",
+            "How far differences of neighbouring pixels are from those of real pictures, on the whole and on a "
+            "logarithmic scale: 0.02 is a shimmer of a tenth of a grey level, of 255, everywhere. It should fall; two "
+            "batches of real pictures are not at 0 either, as some have more detail than others.",
         ),
         "discriminator/r1": TermGuide(
             "Gradient penalty at real pictures (R1)",
