@@ -67,9 +67,9 @@ def munit_small() -> RunConfig:
 def munit_fast() -> RunConfig:
     """For a small data set and little time: twice the detail of munit-small's codes, explicit cycle, high rates.
 
-    What each change brings was measured: benchmarks/quality. Lines are learned first; then local contrast counts more,
-    and surfaces become clean. The rates fall in the second half of the run, so choose
-    --steps for the time there is: 3,000 already show what a data set gives.
+    What each change brings was measured: benchmarks/quality. Lines are learned first; from step 1,500 on local contrast
+    counts more, and surfaces become clean. The rates fall in the second half of the run, so choose --steps for the time
+    there is: 3,000 already show what a data set gives.
     """
     small = munit_small()
     return replace(

@@ -107,7 +107,7 @@ class MunitConfig:
     r1_every_steps: PositiveInt = setting(16, "Updates between two R1 penalties, each as strong as all of them.")
     generator_init: Initialization = setting("kaiming", "Initialization of the generators.")
     center_adain: bool = setting(
-        False, "Start with AdaIN scales around 1 instead of 0, and half as spread: runs depend less on their seed."
+        False, "Start with AdaIN scales around 1, not 0, and styles half as strong: runs depend less on their seed."
     )
     discriminator_init: Initialization = setting("gaussian", "Initialization of the discriminators.")
     init_gain: Annotated[float, Interval(gt=0.0, le=10.0)] = setting(

@@ -49,7 +49,7 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         initialize(self.discriminators, self.config.discriminator_init, seed=share.seed(), gain=gain)
 
     def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> MunitOutputs:
-        """Encode, reconstruct and translate `batch`, with styles drawn from N(0, I)."""
+        """Encode, reconstruct and translate `batch` with styles drawn from N(0, I)."""
         style_a, style_b = self._draw_styles(batch, share)
         weights = self.config.weights
         with_cycle = value_at(weights.cycle, step) > 0

@@ -143,7 +143,7 @@ class AutoEncoder(nn.Module):
 
     @torch.no_grad()
     def center_adain(self) -> None:
-        """Let AdaIN start near plain instance norm: scales around 1, and what styles add to them halved."""
+        """Let AdaIN start near plain instance norm: scales around 1, and what styles add to both parameters halved."""
         last = self.mlp[-1]
         assert isinstance(last, nn.Linear)
         last.weight.mul_(CENTERED_SPREAD)
@@ -195,8 +195,8 @@ class AutoEncoder(nn.Module):
 @dataclass(frozen=True)
 class MunitOutputs(Outputs):
     """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
-    a's own codes. `x_ba` was made with `prior_style_a`. `x_aba` is None without
-    cycle loss; `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
+    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss;
+    `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
 
     content_a: Tensor
     content_b: Tensor
