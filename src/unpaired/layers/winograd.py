@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from unpaired.layers.products import batch_product
 from unpaired.layers.scratch import Scratch
@@ -54,23 +54,35 @@ class Winograd:
 
         With a `spread` of 2, each output is one of the 2×2 pixels of a result twice as large: O is (2, 2, outputs).
         """
-        rows, columns = self._num_tiles(x)
         num_outputs = len(kernels[0]) // spread**2
-        size = (len(x), num_outputs, rows * self.tile * spread, columns * self.tile * spread)
-        out = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        whole = out.permute(0, 2, 3, 1).view(-1, rows, self.tile, spread, columns, self.tile, spread, num_outputs)
+        height, width = self._size(x)
+        out = torch.empty(
+            (len(x), num_outputs, height * spread, width * spread), dtype=x.dtype, memory_format=torch.channels_last
+        )
         for strip, start in self._strips(x, len(kernels[0])):
-            first = start // (self.tile * self.stride)
+            rows, columns = self._num_tiles(strip)
             products = _batch_product("products", self._tiles(strip), kernels.mT)
             apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
-            tiles = apart.view(self.tile, self.tile, len(x), -1, columns, spread, spread, num_outputs)
-            tiles = tiles.permute(2, 3, 0, 5, 4, 1, 6, 7)
-            target = whole[:, first : first + tiles.shape[1]]
-            target.copy_(tiles) if bias is None else torch.add(tiles, bias, out=target)
-        height, width = (spread * length for length in self._size(x))
-        if out.shape[2:] == (height, width):
-            return out  # and no view of it, which autograd would not let activations work on in place
-        return out[:, :, :height, :width].contiguous(memory_format=torch.channels_last)
+            tiles = apart.view(self.tile, self.tile, len(x), rows, columns, spread, spread, num_outputs)
+            first = start // self.stride * spread
+            lines = out[:, :, first : first + self._size(strip)[0] * spread]
+            self._put_together(lines, tiles.permute(2, 3, 0, 5, 4, 1, 6, 7), bias)
+        return out
+
+    def _put_together(self, out: Tensor, tiles: Tensor, bias: Tensor | None) -> None:
+        """Write to `out` (N, O, h, w) the outputs in `tiles` (N, rows, tile, spread, columns, tile, spread, O)."""
+        spread, whole = tiles.shape[3], out.permute(0, 2, 3, 1)
+        for down, across in self._pieces(whole.shape[1] // spread, whole.shape[2] // spread):
+            part = whole[:, down.pixels(spread), across.pixels(spread)]
+            part = torch.unflatten(part, 2, (-1, across.size, spread))
+            target = torch.unflatten(part, 1, (-1, down.size, spread))
+            source = tiles[:, down.tiles, : down.size, :, across.tiles, : across.size]
+            target.copy_(source) if bias is None else torch.add(source, bias, out=target)
+
+    def _pieces(self, height: int, width: int) -> Iterator[tuple[_Piece, _Piece]]:
+        """All tiles that cover `height` by `width` outputs: whole ones, and those that the map's end cuts off."""
+        down, across = (_along(length, self.tile) for length in (height, width))
+        return product(down, across)
 
     def gradients(
         self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]
@@ -80,15 +92,20 @@ class Winograd:
         kernels = self.kernels(weight) if for_x else None
         size = (self._side**2, len(weight), self.stride**2 * x.shape[1])
         grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
-        grad_x: Tensor | None = None
+        grad_x = torch.empty_like(x, memory_format=torch.channels_last) if for_x else None
+        num_rows = 0
         for strip, start in self._strips(x, len(weight)):
             first = start // self.stride
             products = self._products(grad[:, :, first : first + self._size(strip)[0]], strip)  # (n², T, O)
             if grad_kernels is not None:
                 batch_product(products.mT, self._tiles(strip), grad_kernels, add=start > 0)
-            if kernels is not None:
+            if grad_x is not None and kernels is not None:
                 folded = self._folded(_batch_product("tiles", products, kernels), strip)
-                grad_x = _added_rows(grad_x, folded, start, x)
+                grad_x[:, :, start:num_rows] += folded[:, :, : num_rows - start]
+                grad_x[:, :, num_rows : start + strip.shape[2]] = folded[:, :, num_rows - start :]
+                num_rows = start + strip.shape[2]
+        if grad_x is not None:
+            grad_x[:, :, num_rows:] = 0
         return grad_x, None if grad_kernels is None else self._weight(grad_kernels, weight)
 
     def _matrices(self, like: Tensor) -> _Matrices:
@@ -120,17 +137,18 @@ class Winograd:
 
     def _tiles(self, x: Tensor) -> Tensor:
         """All tiles of `x`, transformed: (n², N·tiles, stride²·C)."""
-        rows, columns = self._num_tiles(x)
-        side, step = self._side * self.stride, self.tile * self.stride
-        missing = [
-            step * (count - 1) + side - length for count, length in zip((rows, columns), x.shape[2:], strict=True)
-        ]
-        whole = pad(x, (0, missing[1], 0, missing[0])) if any(missing) else x
-        tiles = whole.permute(0, 2, 3, 1).unfold(1, side, step).unfold(2, side, step)  # (N, rows, columns, C, n·s, n·s)
-        apart = (self._side, self.stride)
-        blocks = torch.unflatten(torch.unflatten(tiles, 5, apart), 4, apart)
-        positions = _scratch.copied("positions", blocks.permute(4, 6, 0, 1, 2, 5, 7, 3)).view(self._side**2, -1)
-        transformed = _product("tiles", self._matrices(x).inputs, positions)
+        more, grid = self.taps - 1, (len(x), *self._num_tiles(x))
+        size = (self._side, self._side, *grid, self.stride, self.stride, x.shape[1])
+        positions = _scratch.take("positions", size, x.dtype)
+        for down, across in self._pieces(*self._size(x)):
+            windows = x.permute(0, 2, 3, 1)
+            for dim, piece in ((1, down), (2, across)):
+                span = piece.pixels(self.stride)
+                windows = windows.narrow(dim, span.start, span.stop - span.start + more * self.stride)
+                windows = windows.unfold(dim, (piece.size + more) * self.stride, piece.size * self.stride)
+            apart = torch.unflatten(torch.unflatten(windows, 5, (-1, self.stride)), 4, (-1, self.stride))
+            _fill(positions, apart.permute(4, 6, 0, 1, 2, 5, 7, 3), down, across)
+        transformed = _product("tiles", self._matrices(x).inputs, positions.view(self._side**2, -1))
         return transformed.view(self._side**2, -1, self.stride**2 * x.shape[1])
 
     def _folded(self, grad: Tensor, x: Tensor) -> Tensor:
@@ -167,23 +185,44 @@ class Winograd:
 
     def _products(self, grad: Tensor, x: Tensor) -> Tensor:
         """The adjoint of what `filtered` makes of the products of all positions."""
-        rows, columns = self._num_tiles(x)
-        missing = rows * self.tile - grad.shape[2], columns * self.tile - grad.shape[3]
-        whole = pad(grad, (0, missing[1], 0, missing[0])) if any(missing) else grad
-        tiles = whole.permute(0, 2, 3, 1).reshape(len(x), rows, self.tile, columns, self.tile, -1)
-        apart = _scratch.copied("pixels", tiles.permute(2, 4, 0, 1, 3, 5)).view(self.tile**2, -1)
-        transformed = _product("products", self._matrices(grad).outputs.T, apart)
+        size = (self.tile, self.tile, len(x), *self._num_tiles(x), grad.shape[1])
+        outputs = _scratch.take("pixels", size, grad.dtype)
+        for down, across in self._pieces(*grad.shape[2:]):
+            part = grad.permute(0, 2, 3, 1)[:, down.pixels(), across.pixels()]
+            apart = torch.unflatten(torch.unflatten(part, 2, (-1, across.size)), 1, (-1, down.size))
+            _fill(outputs, apart.permute(2, 4, 0, 1, 3, 5), down, across)
+        transformed = _product("products", self._matrices(grad).outputs.T, outputs.view(self.tile**2, -1))
         return transformed.view(self._side**2, -1, grad.shape[1])
 
 
-def _added_rows(total: Tensor | None, rows: Tensor, start: int, like: Tensor) -> Tensor:
-    """`total`, with the shape of `like`, plus `rows` from row `start` on. Nothing yet where `total` is None."""
-    if total is None:
-        if rows.shape == like.shape:
-            return torch.empty_like(like, memory_format=torch.channels_last).copy_(rows)
-        total = torch.zeros_like(like, memory_format=torch.channels_last)
-    total[:, :, start : start + rows.shape[2]] += rows
-    return total
+@dataclass(frozen=True)
+class _Piece:
+    """Consecutive tiles along one side of a map: `tiles` by their number, with `size` outputs each from `start` on."""
+
+    tiles: slice
+    size: int
+    start: int
+
+    def pixels(self, scale: int = 1) -> slice:
+        """Where their outputs lie in a map `scale` times as large."""
+        stop = self.start + (self.tiles.stop - self.tiles.start) * self.size
+        return slice(scale * self.start, scale * stop)
+
+
+def _along(length: int, tile: int) -> list[_Piece]:
+    """The tiles that cover `length` outputs: the whole ones, and the one that is cut off."""
+    num, rest = divmod(length, tile)
+    whole = [_Piece(slice(0, num), tile, 0)] if num else []
+    return [*whole, _Piece(slice(num, num + 1), rest, num * tile)] if rest else whole
+
+
+def _fill(positions: Tensor, part: Tensor, down: _Piece, across: _Piece) -> None:
+    """Write `part` (h, w, N, rows, columns, …) to its tiles in `positions` (y, x, N, rows, columns, …), 0 beyond it."""
+    height, width = part.shape[:2]
+    tiles = positions[:, :, :, down.tiles, across.tiles]
+    tiles[:height, :width] = part
+    tiles[height:] = 0
+    tiles[:height, width:] = 0
 
 
 def _product(name: str, left: Tensor, right: Tensor) -> Tensor:
