@@ -129,10 +129,13 @@ class RunConfig:
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "Arithmetic of the networks; auto is bf16 on a CUDA device that has it and fp32 elsewhere."
     )
+    less_memory: bool = setting(
+        False, "Need less memory: make the two directions of a step one after the other, a little more slowly."
+    )
     recompute: bool = setting(
         False,
-        "Need less memory: of the generators' passes keep inputs and outputs alone, and compute the rest again; on a "
-        "CPU make one direction of a step after the other.",
+        "Need less memory, much more slowly: of the generators' passes keep inputs and outputs alone, and compute the "
+        "rest again.",
     )
     ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
     self_check: bool = setting(
@@ -146,6 +149,17 @@ class RunConfig:
     checkpoints: CheckpointsConfig = setting(CheckpointsConfig(), "Saved states to resume from.")
     evaluation: EvaluationConfig = setting(EvaluationConfig(), "Measurements during training.")
     log: LogConfig = setting(LogConfig(), "Numbers written during training.")
+
+    @property
+    def saves_memory(self) -> bool:
+        """Whether it is more important to need little memory than to be fast."""
+        return self.less_memory or self.recompute
+
+    @property
+    def memory_flags_left(self) -> tuple[str, ...]:
+        """The flags that would let the same run need less memory, the cheaper one first."""
+        flags = {"--less-memory": self.less_memory, "--recompute": self.recompute}
+        return tuple(flag for flag, is_on in flags.items() if not is_on)
 
     def fitted(self) -> RunConfig:
         """This config with the settings of the model that follow from others, such as the size of the pictures."""

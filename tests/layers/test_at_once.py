@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.layers.at_once import Divided, Part, in_turn, set_at_once
-from unpaired.layers.thin import thin_gradients
+from unpaired.layers.thin import ThinGradient, thin_gradients
 from unpaired.layers.wide_linear import WideLinear
 
 pytestmark = pytest.mark.usefixtures("two_threads")
@@ -157,7 +157,8 @@ def test_thin_gradients_of_all_threads_are_collected():
     plain, at_once = pairs(wide=64)
     x = drawn(2, 64), drawn(2, 64, seed=1)
     loss_of(plain, *x).backward()
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         loss_of(at_once, *x).backward()
     weights = [layer.weight for layer in at_once.second]
     assert set(found) == set(weights)

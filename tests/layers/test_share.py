@@ -45,3 +45,13 @@ def test_what_is_reckoned_over_the_whole_batch_has_the_gradient_of_one_process()
     expected_loss, expected = gradient(share(), rows)
     assert all(torch.allclose(loss, expected_loss) for loss, _ in parts)
     assert torch.allclose(torch.stack([found for _, found in parts]).mean(dim=0), expected)
+
+
+def test_numbers_drawn_apart_depend_on_their_label_alone():
+    alone = share()
+    first = alone.apart("a").normal(2, 3)
+    alone.normal(5, 5)
+    assert torch.equal(alone.apart("a").normal(2, 3), first)
+    assert not torch.equal(alone.apart("b").normal(2, 3), first)
+    assert not torch.equal(alone.apart("a").apart("a").normal(2, 3), first)
+    assert torch.equal(torch.cat([share(rank, 2).apart("a").normal(1, 3) for rank in range(2)]), first)

@@ -47,7 +47,8 @@ def test_a_sum_is_the_sum_of_the_gradients():
 def test_nobody_gets_one_outside_of_the_context_or_when_it_is_off():
     weight = kernel()
     assert not handed_over(weight, gradient(weight, 2))
-    with thin_gradients(on=False) as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found, on=False):
         assert not handed_over(weight, gradient(weight, 2))
     assert found == {}
 
@@ -55,7 +56,8 @@ def test_nobody_gets_one_outside_of_the_context_or_when_it_is_off():
 def test_several_of_one_kernel_are_added_up():
     weight = kernel()
     parts = [gradient(weight, 2, seed=1), gradient(weight, 3, seed=2)]
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         assert all(handed_over(weight, part) for part in parts)
     torch.testing.assert_close(found[weight].dense(weight), sum(part.dense(weight) for part in parts))
 
@@ -64,7 +66,8 @@ def test_a_kernel_with_a_usual_gradient_too_has_it_all_there():
     weight = kernel()
     weight.grad = torch.ones_like(weight)
     thin = gradient(weight, 2)
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         assert handed_over(weight, thin)
     assert found == {}
     torch.testing.assert_close(weight.grad, 1 + thin.dense(weight))
@@ -76,7 +79,8 @@ def test_a_kernel_with_a_usual_gradient_too_has_it_all_there():
     ids=["hardly smaller", "another order of memory", "no parameter"],
 )
 def test_where_it_does_not_pay_it_is_not_handed_over(weight):
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         assert not handed_over(weight, gradient(weight, 2))
     assert found == {}
 
@@ -94,7 +98,8 @@ def test_a_spectrally_normalized_convolution_hands_over_what_it_would_give(num_u
 
     back()
     expected, weight.grad = weight.grad, None
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         back()
     assert weight.grad is None
     torch.testing.assert_close(found[weight].dense(weight), expected)

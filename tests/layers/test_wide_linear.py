@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unpaired.layers.thin import thin_gradients
+from unpaired.layers.thin import ThinGradient, thin_gradients
 from unpaired.layers.wide_linear import SharedWeight, WideLinear
 
 
@@ -73,7 +73,8 @@ def test_a_wide_weight_hands_over_the_gradient_of_all_uses_as_it_is():
     torch.manual_seed(0)
     layer = WideLinear(100, 50, bias=False)
     x = torch.randn(2, 100)
-    with thin_gradients() as found:
+    found: dict[torch.Tensor, ThinGradient] = {}
+    with thin_gradients(found):
         shared = layer.shared()
         (layer(x, shared).sum() + 2 * layer(x, shared).sum()).backward()
     assert layer.weight.grad is None

@@ -10,7 +10,7 @@ from unpaired.data.faces import FaceBoxes
 from unpaired.faces.embedder import FaceEmbedder, FaceNetwork
 from unpaired.layers.share import Share
 from unpaired.losses.config import FaceConfig
-from unpaired.models.base import Batch, Outputs
+from unpaired.models.base import Batch, Outputs, Way
 from unpaired.training.face_loss import FaceIdentity, Faces
 from unpaired.training.terms import Observed
 
@@ -61,16 +61,23 @@ def distances(before, after):
     return np.array(found)
 
 
+def translations(of_a: torch.Tensor, of_b: torch.Tensor) -> Outputs[Way]:
+    return Outputs({"a": Way(of_a), "b": Way(of_b)})
+
+
 def test_a_picture_that_stays_itself_has_no_distance(batch):
-    outputs = Outputs(x_ab=batch.x_a, x_ba=batch.x_b)
+    outputs = translations(batch.x_a, batch.x_b)
     terms = identity().terms(outputs, batch, Faces(boxes(True, True), boxes(True, True)), ALONE, 0)
     assert {name: float(value) for name, value in terms.losses.items()} == pytest.approx({"face_a": 0, "face_b": 0})
 
 
 def test_the_term_is_the_mean_distance_over_the_pictures_with_a_face(batch):
-    outputs = Outputs(x_ab=pictures(3), x_ba=pictures(4))
+    outputs = translations(pictures(3), pictures(4))
     terms = identity().terms(outputs, batch, Faces(boxes(True, False), boxes(True, True)), ALONE, 0)
-    expected_b, expected_a = distances(batch.x_a, outputs.x_ab), distances(batch.x_b, outputs.x_ba)
+    expected_b, expected_a = (
+        distances(batch.x_a, outputs.translated("b")),
+        distances(batch.x_b, outputs.translated("a")),
+    )
     assert float(terms.losses["face_b"]) == pytest.approx(float(expected_b[0]), rel=1e-4)
     assert float(terms.losses["face_a"]) == pytest.approx(float(expected_a.mean()), rel=1e-4)
 
@@ -78,7 +85,7 @@ def test_the_term_is_the_mean_distance_over_the_pictures_with_a_face(batch):
 def test_pictures_without_a_face_are_counted_and_get_no_gradient(batch):
     translated = pictures(3).requires_grad_()
     terms = identity().terms(
-        Outputs(x_ab=translated, x_ba=pictures(4)), batch, Faces(boxes(True, False), boxes(False, False)), ALONE, 0
+        translations(translated, pictures(4)), batch, Faces(boxes(True, False), boxes(False, False)), ALONE, 0
     )
     sum(terms.losses.values()).backward()
     assert translated.grad[0].abs().sum() > 0
@@ -92,7 +99,7 @@ def test_pictures_without_a_face_are_counted_and_get_no_gradient(batch):
 def test_the_gradient_goes_through_the_translation_alone(batch):
     source = Batch(batch.x_a.requires_grad_(), batch.x_b)
     translated = pictures(3).requires_grad_()
-    terms = identity().terms(Outputs(x_ab=translated, x_ba=pictures(4)), source, Faces(boxes(True, True)), ALONE, 0)
+    terms = identity().terms(translations(translated, pictures(4)), source, Faces(boxes(True, True)), ALONE, 0)
     terms.losses["face_b"].backward()
     assert source.x_a.grad is None
     assert translated.grad is not None
@@ -100,13 +107,13 @@ def test_the_gradient_goes_through_the_translation_alone(batch):
 
 def test_one_picture_alone_counts_as_it_does_among_others(batch):
     """The first code of this kind took batches of one picture only."""
-    outputs = Outputs(x_ab=pictures(3), x_ba=pictures(4))
+    outputs = translations(pictures(3), pictures(4))
     faces = Faces(boxes(True, True), boxes(True, True))
     together = identity().terms(outputs, batch, faces, ALONE, 0).losses["face_b"]
     alone = [
         identity()
         .terms(
-            Outputs(x_ab=outputs.x_ab[i : i + 1], x_ba=outputs.x_ba[i : i + 1]),
+            translations(outputs.translated("b")[i : i + 1], outputs.translated("a")[i : i + 1]),
             Batch(batch.x_a[i : i + 1], batch.x_b[i : i + 1]),
             Faces(boxes(True), boxes(True)),
             ALONE,
@@ -120,7 +127,7 @@ def test_one_picture_alone_counts_as_it_does_among_others(batch):
 
 def test_a_direction_with_weight_0_is_not_computed(batch):
     loss = identity(weight_ba=0.0)
-    terms = loss.terms(Outputs(x_ab=pictures(3), x_ba=pictures(4)), batch, Faces(boxes(True, True)), ALONE, 0)
+    terms = loss.terms(translations(pictures(3), pictures(4)), batch, Faces(boxes(True, True)), ALONE, 0)
     assert set(terms.losses) == {"face_b"}
 
 
@@ -135,7 +142,7 @@ def test_the_weights_grow_over_the_ramp():
 
 
 def test_pairs_below_the_hinge_are_left_alone(batch):
-    outputs = Outputs(x_ab=pictures(3), x_ba=pictures(4))
+    outputs = translations(pictures(3), pictures(4))
     faces = Faces(boxes(True, True), boxes(True, True))
     raw = identity().terms(outputs, batch, faces, ALONE, 0)
     terms = identity(hinge=3.9).terms(outputs, batch, faces, ALONE, 0)
@@ -150,7 +157,7 @@ def test_centered_embeddings_forget_what_the_domains_differ_in(batch):
     light[0, :, : SIZE // 2] = 3.0
     real = Batch(batch.x_a, batch.x_a + light)
     faces = Faces(boxes(True, True), boxes(True, True))
-    outputs = Outputs(x_ab=batch.x_a + light, x_ba=pictures(4))
+    outputs = translations(batch.x_a + light, pictures(4))
     loss = identity(centered=True)
     loss.center_on([(real, faces)])
     centered = float(loss.terms(outputs, real, faces, ALONE, 0).losses["face_b"])
@@ -160,9 +167,9 @@ def test_centered_embeddings_forget_what_the_domains_differ_in(batch):
 
 
 def test_verified_is_the_share_below_the_networks_threshold(batch):
-    outputs = Outputs(x_ab=torch.stack([batch.x_a[0], -batch.x_a[1]]), x_ba=batch.x_b)
+    outputs = translations(torch.stack([batch.x_a[0], -batch.x_a[1]]), batch.x_b)
     observed = identity().terms(outputs, batch, Faces(boxes(True, True), boxes(True, True)), ALONE, 0).observed
-    expected = distances(batch.x_a, outputs.x_ab) < 0.1
+    expected = distances(batch.x_a, outputs.translated("b")) < 0.1
     assert observed["face/verified_b"].sums().tolist() == [expected.sum(), 2]
     assert observed["face/verified_a"].sums().tolist() == [2, 2]
 

@@ -16,14 +16,15 @@ def test_out_of_memory_on_the_cpu_says_what_was_asked_for_and_two_ways_out(confi
     assert "batch 2, 16x16 px" in message
     assert "--batch" in message
     assert "--precision bf16" in message
-    assert "--recompute" in message
+    assert "--less-memory" in message
     assert "runs/x" in message
 
 
 def test_what_is_done_already_is_not_recommended(changed):
-    with pytest.raises(UserError) as error, explained(changed(recompute=True), Path("runs/x")):
+    with pytest.raises(UserError) as error, explained(changed(less_memory=True), Path("runs/x")):
         torch.empty(2**60)
-    assert "--recompute" not in str(error.value)
+    assert "--less-memory" not in str(error.value)
+    assert "--recompute" in str(error.value)
 
 
 def test_out_of_memory_on_a_gpu(config):

@@ -112,9 +112,11 @@ def test_a_precision_that_makes_the_run_slower_is_said(monkeypatch: pytest.Monke
 def test_too_much_memory_is_warned_of(plan: Plan) -> None:
     text = describe(replace(plan, capacity=2**20))
     assert "warning: this device has 1 MiB" in text
-    assert "--recompute" in text
-    saving = replace(plan, config=replace(CONFIG, recompute=True), capacity=2**20)
-    assert "--recompute" not in describe(saving)
+    assert "--less-memory" in text
+    saving = replace(plan, config=replace(CONFIG, less_memory=True), capacity=2**20)
+    assert "Add --recompute" in describe(saving)
+    saving = replace(plan, config=replace(CONFIG, less_memory=True, recompute=True), capacity=2**20)
+    assert "Add --" not in describe(saving)
 
 
 def test_what_is_known_when_nothing_fits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,11 @@ def batch() -> Batch:
     return Batch(*(torch.rand(2, 3, 16, 16, generator=rng_for(d)) * 2 - 1 for d in "ab"))
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_who_spares_memory_makes_one_direction_after_the_other(changed, recompute):
-    state = TrainState(changed(recompute=recompute), Engine("cpu"))
-    assert [network.run is not None for network in state.networks.values()] == [not recompute] * 2
+@pytest.mark.parametrize("setting", ["none", "less_memory", "recompute"])
+def test_who_spares_memory_makes_one_direction_after_the_other(config, setting):
+    is_on = {name: name == setting for name in ("less_memory", "recompute")}
+    state = TrainState(replace(config, **is_on), Engine("cpu"))
+    assert [network.run is not None for network in state.networks.values()] == [setting == "none"] * 2
 
 
 def test_the_learning_rate_halves_on_updates_number_100_000_and_200_000_counted_from_1():

@@ -6,6 +6,7 @@ import pytest
 import shared_steps
 import torch
 
+from unpaired.data.faces import FaceBoxes
 from unpaired.faces import embedder
 from unpaired.layers.at_once import set_at_once
 from unpaired.layers.thin import thin_gradients
@@ -16,6 +17,7 @@ from unpaired.models.ugatit import config as ugatit_config
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
 from unpaired.training import step as step_module
 from unpaired.training.engine import Engine
+from unpaired.training.face_loss import Faces
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.step import NonFiniteError, gradient_norm, train_step
 
@@ -173,6 +175,33 @@ def test_recomputing_changes_no_bit(config, monkeypatch):
         assert [name for name in expected if not torch.equal(found[name], expected[name])] == [], f"after {step} steps"
 
 
+ONE_AFTER_THE_OTHER = {  # norms that count their passes would see them in another order
+    **{name: c for name, c in shared_steps.CASES.items() if c.precision == "fp32" and not c.recompute},
+    "no attention": shared_steps.case(NO_ATTENTION),
+}
+
+
+@pytest.mark.parametrize("config", ONE_AFTER_THE_OTHER.values(), ids=ONE_AFTER_THE_OTHER)
+def test_one_direction_after_the_other_makes_the_step_of_both_together(config, monkeypatch):
+    """All numbers, those of the log among them, and all gradients, with the same random numbers."""
+    monkeypatch.setattr(embedder, "load_embedder", shared_steps.load_bricks)
+    batch = Batch(*(shared_steps.pictures(d, 0) for d in "ab"))
+    boxes = FaceBoxes(torch.tensor([[0.0, 0.0, 32.0, 32.0]] * len(batch.x_a)), torch.arange(len(batch.x_a)) < 3)
+    found = []
+    for less_memory in (True, False):
+        state = TrainState(replace(config, less_memory=less_memory), Engine("cpu"))
+        values = train_step(state, batch, Faces(boxes, boxes))
+        thin = state.optimizers["generators"].thin
+        gradients = [thin[p].dense(p) if p in thin else p.grad for p in state.method.generators.parameters()]
+        moments = [moment["exp_avg"] for moment in state.optimizers["discriminators"].state.values()]
+        both = (torch.cat([t.flatten() for t in each if t is not None]) for each in (gradients, moments))
+        found.append((values, *both))
+    (values, *tensors), (expected_values, *expected) = found
+    assert values == pytest.approx(expected_values, rel=1e-5)
+    for tensor, like in zip(tensors, expected, strict=True):
+        assert (tensor - like).norm() < 1e-5 * like.norm()
+
+
 def test_gradient_norm_is_the_length_of_all_gradients_together():
     parameters = [
         torch.nn.Parameter(torch.zeros(2)),
@@ -192,7 +221,7 @@ def test_gradients_that_stay_thin_make_the_updates_of_whole_ones(config, monkeyp
     pictures = Batch(*(torch.rand(1, 3, 32, 32, generator=rng_for(d)) * 2 - 1 for d in "ab"))
 
     def two_steps(on):
-        monkeypatch.setattr(step_module, "thin_gradients", lambda **_: thin_gradients(on=on))
+        monkeypatch.setattr(step_module, "thin_gradients", lambda found, **_: thin_gradients(found, on=on))
         state = TrainState(ugatit, Engine("cpu"))
         values = [train_step(state, pictures) for _ in range(2)]
         return values, copied(state), state.optimizers["generators"].thin

@@ -32,7 +32,8 @@ def train(
     batch: Annotated[str | None, Parameter(help="Pictures of each domain in a step.")] = None,
     device: Annotated[str | None, Parameter(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, Parameter(help="auto, fp32 or bf16.")] = None,
-    recompute: Annotated[bool, _SWITCH, Parameter(help="Need less memory: compute maps again, more slowly.")] = False,
+    less_memory: Annotated[bool, _SWITCH, Parameter(help="Need less memory: one direction after the other.")] = False,
+    recompute: Annotated[bool, _SWITCH, Parameter(help="Need less still: compute maps again, more slowly.")] = False,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     face_weight: Annotated[str | None, Parameter(help="Weight of the face identity loss; see docs/faces.md.")] = None,
     eval_every: Annotated[
@@ -61,6 +62,7 @@ def train(
                 "batch": batch,
                 "device": device,
                 "precision": precision,
+                "less-memory": "true" if less_memory else None,
                 "recompute": "true" if recompute else None,
                 "seed": seed,
                 "face-weight": face_weight,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+
+def generator_for(text: str) -> torch.Generator:
+    """A CPU random generator that is a function of `text`."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def _alone(rows: Tensor) -> Tensor:
@@ -38,6 +45,11 @@ class Share:
     def integers(self, below: int, num: int) -> Tensor:
         """Numbers from 0, 1, … `below` − 1 for `num` own pictures: (num,)."""
         return self._own(torch.randint(below, (num * self.world_size,), generator=self.rng))
+
+    def apart(self, *labels: str) -> Share:
+        """The same share with numbers of its own, which depend on `labels` but not on what else was drawn."""
+        text = "/".join([str(self.rng.initial_seed()), *labels])
+        return replace(self, rng=generator_for(text))
 
     def seed(self) -> int:
         """One number of 62 bits, the same in all processes."""

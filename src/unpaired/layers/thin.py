@@ -65,14 +65,13 @@ _collection = _Collection()
 
 
 @contextmanager
-def thin_gradients(*, on: bool = True) -> Iterator[dict[Tensor, ThinGradient]]:
-    """Collects thin gradients by their parameter, whose `grad` they are then not in. None where it is not `on`.
+def thin_gradients(found: dict[Tensor, ThinGradient], *, on: bool = True) -> Iterator[None]:
+    """Adds thin gradients to `found` by their parameter, whose `grad` they are then not in. None where it is not `on`.
 
-    At the end of the context there is one gradient a parameter: one that also got a `grad` has it all there.
+    At the end of the context there is one gradient a parameter: one that also has a `grad` has it all there.
     """
-    found: dict[Tensor, ThinGradient] = {}
     with collecting(found if on else None):
-        yield found
+        yield
     for parameter in [p for p in found if p.grad is not None]:
         assert parameter.grad is not None
         parameter.grad += found.pop(parameter).dense(parameter)

@@ -7,7 +7,7 @@ their weights. Translation knows nothing of the loop: it uses the `TranslationNe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -44,23 +44,41 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """What one generator pass of a step gives; a method adds its own tensors.
+class Way:
+    """What one generator pass makes of the pictures of one domain; a method adds its own tensors.
 
-    `x_ab` is a's pictures translated to b, `x_ba` b's to a: (N, 3, H, W) in [-1, 1].
+    `translated` are the pictures, translated to the other domain: (N, 3, H, W) in [-1, 1].
     """
 
-    x_ab: Tensor
-    x_ba: Tensor
+    translated: Tensor
+
+    def detached(self) -> Self:
+        """The same tensors without their graph."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: t.detach() for name, t in tensors.items() if isinstance(t, Tensor)})
+
+
+WayT = TypeVar("WayT", bound=Way)
+
+
+@dataclass(frozen=True)
+class Outputs(Generic[WayT]):
+    """What one generator pass of a step gives: the `ways` of the pictures of both domains, or of one alone."""
+
+    ways: Mapping[Domain, WayT]
+
+    @property
+    def targets(self) -> tuple[Domain, ...]:
+        """The domains that pictures were translated to."""
+        return tuple(domain for domain in DOMAINS if other(domain) in self.ways)
 
     def translated(self, to: Domain) -> Tensor:
         """The pictures translated to domain `to`."""
-        return self.x_ab if to == "b" else self.x_ba
+        return self.ways[other(to)].translated
 
-    def detached(self) -> Self:
+    def detached(self) -> Outputs[WayT]:
         """The same tensors without their graph, for the discriminator update."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: t.detach() for name, t in tensors.items() if isinstance(t, Tensor)})
+        return Outputs({domain: way.detached() for domain, way in self.ways.items()})
 
 
 @dataclass(frozen=True)
@@ -115,16 +133,17 @@ class TranslationNetworks(Protocol):
 
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig)
-OutputsT = TypeVar("OutputsT", bound=Outputs)
 
 
-class Method(ABC, Generic[ConfigT, OutputsT]):
+class Method(ABC, Generic[ConfigT, WayT]):
     """Networks and one step's losses. Holds no optimizer, no device and no step counter.
 
     `generators` and `discriminators` are one module each, so that a distributed wrapper sees one `forward` a step.
     The methods below take the module to call (wrapped or not) as an argument.
     All randomness of a step comes from `share`; what is reckoned over a batch, and not picture by picture, is reckoned
     over `share.whole`. So it makes no difference how many processes make a step.
+    Each term is of one direction, or a sum of one number from each. So it makes no difference either whether `sources`
+    are both domains or, in two passes, one after the other.
     """
 
     generators: nn.Module
@@ -143,20 +162,22 @@ class Method(ABC, Generic[ConfigT, OutputsT]):
         """Draw the initial weights of all networks."""
 
     @abstractmethod
-    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> OutputsT:
-        """The one generator pass of a step: all encoding and decoding that its losses need."""
+    def generate(
+        self, generators: nn.Module, batch: Batch, share: Share, step: int, sources: Sequence[Domain] = DOMAINS
+    ) -> Outputs[WayT]:
+        """One generator pass with the pictures of the domains `sources`: all encoding and decoding that losses need."""
 
     @abstractmethod
     def discriminator_terms(
-        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, share: Share, step: int
+        self, discriminators: nn.Module, outputs: Outputs[WayT], batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
-        """Unweighted scalars of the discriminator update, by name. `outputs` are detached."""
+        """Unweighted scalars of the discriminators of `outputs.targets`, by name. `outputs` are detached."""
 
     @abstractmethod
     def generator_terms(
-        self, discriminators: nn.Module, outputs: OutputsT, batch: Batch, share: Share, step: int
+        self, discriminators: nn.Module, outputs: Outputs[WayT], batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
-        """Unweighted scalars of the generator update, by name. The discriminators are frozen."""
+        """Unweighted scalars of the generator update by `outputs`, by name. The discriminators are frozen."""
 
     @abstractmethod
     def weights(self, step: int) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from unpaired.layers.share import Share
 from unpaired.losses.config import LossesConfig
-from unpaired.models.base import Batch, Outputs
+from unpaired.models.base import Batch, Outputs, Way
 from unpaired.training.terms import Terms
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ExtraLosses:
         self.face = _face_identity(config, device)
         self.perceptual = _perceptual_distance(config, device)
 
-    def terms(self, outputs: Outputs, batch: Batch, faces: Faces | None, share: Share, step: int) -> Terms:
+    def terms(self, outputs: Outputs[Way], batch: Batch, faces: Faces | None, share: Share, step: int) -> Terms:
         """The terms of the generator update after `step` updates."""
         found = Terms()
         if self.face is not None and faces is not None:

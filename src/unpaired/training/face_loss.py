@@ -15,7 +15,7 @@ from unpaired.faces.embedder import FaceEmbedder
 from unpaired.layers.share import Share
 from unpaired.losses.config import FaceConfig
 from unpaired.losses.identity import face_identity_loss
-from unpaired.models.base import DOMAINS, Batch, Domain, Outputs, other
+from unpaired.models.base import DOMAINS, Batch, Domain, Outputs, Way, other
 from unpaired.schedules import value_at
 from unpaired.training.terms import Observed, Terms
 
@@ -65,14 +65,14 @@ class FaceIdentity:
             "face_a": value_at(self.config.weight_ba, step) * ramp,
         }
 
-    def terms(self, outputs: Outputs, batch: Batch, faces: Faces, share: Share, step: int) -> Terms:
+    def terms(self, outputs: Outputs[Way], batch: Batch, faces: Faces, share: Share, step: int) -> Terms:
         """The terms whose weight is positive at `step`, with raw distances and shares of faces to show.
 
         Raw distances are squared L2 of unit embeddings, 0 to 4, whatever the hinge and the centering are.
         """
         found = Terms()
         weights = self.weights(step)
-        for target in DOMAINS:
+        for target in outputs.targets:
             boxes = faces[other(target)]
             if weights[f"face_{target}"] > 0 and boxes is not None:
                 found |= self._direction(outputs.translated(target), batch[other(target)], boxes, share, target)

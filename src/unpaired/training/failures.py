@@ -49,7 +49,7 @@ def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
 
 def _way_out(config: RunConfig) -> str:
     """What needs less memory. First what computes the same, where it is not done yet."""
-    first = "" if config.recompute else "Add --recompute, which computes the same. "
+    first = "".join(f"Add {flag}, which computes the same. " for flag in config.memory_flags_left[:1])
     return f"{first}Lower --batch or --size, or use --precision bf16."
 
 

@@ -29,6 +29,7 @@ _FLAGS = {
     "batch": ("batch_size",),
     "device": ("device",),
     "precision": ("precision",),
+    "less-memory": ("less_memory",),
     "recompute": ("recompute",),
     "seed": ("seed",),
     "skip-bad": ("data.skip_bad",),
@@ -36,7 +37,7 @@ _FLAGS = {
     "face-weight": ("losses.face.weight_ab", "losses.face.weight_ba"),
 }
 _MAY_CHANGE = (
-    *("steps", "device", "precision", "recompute", "samples.every_steps"),
+    *("steps", "device", "precision", "less_memory", "recompute", "samples.every_steps"),
     *("optimizer.", "log.", "checkpoints.", "evaluation."),
 )
 _MAY_MOVE = ("data.a", "data.b", "data.test_a", "data.test_b", "data.workers", "data.cache_mib", "data.skip_bad")

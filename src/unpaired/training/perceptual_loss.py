@@ -7,7 +7,7 @@ from torch import Tensor
 
 from unpaired.losses.config import PerceptualConfig
 from unpaired.losses.perceptual import domain_invariant_distance
-from unpaired.models.base import DOMAINS, Batch, Outputs, other
+from unpaired.models.base import DOMAINS, Batch, Outputs, Way, other
 from unpaired.pretrained.vgg16 import Vgg16Features
 from unpaired.schedules import value_at
 from unpaired.training.terms import Terms
@@ -24,11 +24,12 @@ class PerceptualDistance:
         """The weight of both terms at `step`."""
         return {f"perceptual_{domain}": value_at(self.config.weight, step) for domain in DOMAINS}
 
-    def terms(self, outputs: Outputs, batch: Batch, step: int) -> Terms:
+    def terms(self, outputs: Outputs[Way], batch: Batch, step: int) -> Terms:
         """Both terms while their weight is positive."""
         if not value_at(self.config.weight, step) > 0:
             return Terms()
-        return Terms({f"perceptual_{d}": self._distance(outputs.translated(d), batch[other(d)]) for d in DOMAINS})
+        targets = outputs.targets
+        return Terms({f"perceptual_{d}": self._distance(outputs.translated(d), batch[other(d)]) for d in targets})
 
     def _distance(self, translated: Tensor, source: Tensor) -> Tensor:
         layer = self.config.layer

@@ -191,7 +191,7 @@ def _remarks(trial: Trial, engine: Engine) -> Iterator[str]:
 def _warnings(plan: Plan) -> list[str]:
     if plan.total_memory < WARN_SHARE * plan.capacity:
         return []
-    first = "" if plan.config.recompute else "Add --recompute. "
+    first = "".join(f"Add {flag}. " for flag in plan.config.memory_flags_left[:1])
     return [
         f"warning: this device has {_size(plan.capacity)} of memory. {first}Lower --size or --batch, or the networks' "
         "dim (--set model.generator.dim=32)."

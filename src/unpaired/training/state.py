@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.errors import UserError
 from unpaired.layers.at_once import set_at_once
 from unpaired.layers.recompute import set_recompute
+from unpaired.layers.share import generator_for
 from unpaired.models import MODELS
 from unpaired.models.base import AnyMethod
 from unpaired.tensorfile import under
@@ -26,8 +26,7 @@ from unpaired.training.memory import use_one_heap
 
 def rng_for(*parts: int | str) -> torch.Generator:
     """A CPU random generator that is a function of `parts`, such as (seed, "step", rank, step)."""
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return generator_for("/".join(map(str, parts)))
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class TrainState:
         if engine.device.type == "cpu" and engine.world_size == 1:
             use_one_heap()
             for network in self.networks.values():
-                set_at_once(network, not config.recompute)  # at once is faster, one by one takes less memory
+                set_at_once(network, not config.saves_memory)  # at once is faster, one by one takes less memory
         self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
         self.discriminators = engine.wrap(self.method.discriminators)

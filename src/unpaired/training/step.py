@@ -1,9 +1,12 @@
-"""One training step: one generator pass, then the discriminator update, then the generator update."""
+"""One training step: one generator pass, then the discriminator update, then the generator update.
+
+To need less memory, that is done for the pictures of one domain after the other: no loss takes from both directions.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +14,7 @@ from torch import Tensor, nn
 
 from unpaired.errors import UserError
 from unpaired.layers.thin import ThinGradient, thin_gradients
-from unpaired.models.base import Batch
+from unpaired.models.base import DOMAINS, Batch, Domain
 from unpaired.training.memory import give_back_free_memory
 from unpaired.training.state import TrainState, rng_for
 from unpaired.training.terms import Observed, Terms
@@ -31,28 +34,50 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     as `loss_discriminator` and `loss_generator`.
     Raises `NonFiniteError` before the optimizer moves.
     """
+    rates = state.set_learning_rates()
+    _free_gradients(state, "generators", "discriminators")
+    passes = [(domain,) for domain in DOMAINS] if state.config.less_memory else [DOMAINS]
+    values = _together([_pass(state, batch, faces, sources) for sources in passes])
+    values["grad_norm_generator"] = _move(state, "generator")
+    state.method.constrain()
+    if state.ema is not None:
+        state.ema.update(state.method.generators, state.step)
+    state.step += 1
+    return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
+
+
+def _pass(state: TrainState, batch: Batch, faces: Faces | None, sources: Sequence[Domain]) -> dict[str, float]:
+    """What comes from the pictures of `sources`: update discriminators, then add to the gradients of the generators.
+
+    Nothing of it is kept but numbers and gradients, so that one domain after the other needs half the memory.
+    """
+    # Every pass draws the numbers of the whole step, so that they do not depend on the number of passes.
     # The 0 has been there from the start: a run that an older version began goes on as it would have.
     share = state.engine.share(rng_for(state.config.seed, "step", 0, state.step))
-    rates = state.set_learning_rates()
     method = state.method
     method.discriminators.requires_grad_(True)
-    _free_gradients(state, "generators", "discriminators")
     with state.engine.autocast():
-        outputs = method.generate(state.generators, batch, share, state.step)
+        outputs = method.generate(state.generators, batch, share, state.step, sources)
         d_terms = method.discriminator_terms(state.discriminators, outputs.detached(), batch, share, state.step)
-    values = _update(state, "discriminator", Terms(d_terms), method.weights(state.step))
+    values = _add_gradients(state, "discriminator", Terms(d_terms), method.weights(state.step))
+    del d_terms
+    values["grad_norm_discriminator"] = _move(state, "discriminator")
     _free_gradients(state, "discriminators")
     method.discriminators.requires_grad_(False)  # the generator update needs gradients through them, not for them
     with state.engine.autocast():
         g_terms = Terms(method.generator_terms(method.discriminators, outputs, batch, share, state.step))
         g_terms |= state.extra_losses.terms(outputs, batch, faces, share, state.step)
     weights = {**method.weights(state.step), **state.extra_losses.weights(state.step)}
-    values |= _update(state, "generator", g_terms, weights)
-    method.constrain()
-    if state.ema is not None:
-        state.ema.update(method.generators, state.step)
-    state.step += 1
-    return values | {f"lr_{name.removesuffix('s')}": rate for name, rate in rates.items()}
+    return values | _add_gradients(state, "generator", g_terms, weights)
+
+
+def _together(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The numbers of a step by those of its passes, which add up; each moved other discriminators."""
+    norm = math.hypot(*(part.pop("grad_norm_discriminator") for part in parts))
+    values: dict[str, float] = {}
+    for part in parts:
+        values |= {name: values.get(name, 0.0) + value for name, value in part.items()}
+    return values | {"grad_norm_discriminator": norm}
 
 
 def _free_gradients(state: TrainState, *networks: str) -> None:
@@ -62,12 +87,12 @@ def _free_gradients(state: TrainState, *networks: str) -> None:
     """
     for name in networks:
         state.optimizers[name].zero_grad()
-    if state.config.recompute and state.engine.device.type == "cpu":
+    if state.config.saves_memory and state.engine.device.type == "cpu":
         give_back_free_memory()
 
 
-def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, float]) -> dict[str, float]:
-    """Back-propagate the weighted sum of `terms` and move the networks of `which`, unless something is not finite."""
+def _add_gradients(state: TrainState, which: str, terms: Terms, weights: Mapping[str, float]) -> dict[str, float]:
+    """Back-propagate the weighted sum of `terms` to the networks of `which`, and give its numbers for the log."""
     total = torch.stack([weights[name] * term for name, term in terms.losses.items()]).sum()
     means = state.engine.mean(
         torch.stack([total.detach(), *(term.detach() for term in terms.losses.values())])
@@ -76,13 +101,18 @@ def _update(state: TrainState, which: str, terms: Terms, weights: Mapping[str, f
     values = dict(zip(names, means, strict=True))
     _check_finite({name: value for name, value in values.items() if "/" in name}, state.step)
     values |= _observations(state, terms.observed)
-    optimizer, network = state.optimizers[f"{which}s"], state.networks[f"{which}s"]
-    with thin_gradients(on=state.engine.world_size == 1) as optimizer.thin:  # processes average whole gradients
+    with thin_gradients(state.optimizers[f"{which}s"].thin, on=state.engine.world_size == 1):
         total.backward()  # type: ignore[no-untyped-call]
-    values[f"grad_norm_{which}"] = gradient_norm(network.parameters(), optimizer.thin)
-    _check_finite({f"the gradient of loss_{which}": values[f"grad_norm_{which}"]}, state.step)
-    optimizer.step()
     return values
+
+
+def _move(state: TrainState, which: str) -> float:
+    """Move the networks of `which` by their gradients, unless these are not finite. Returns their norm."""
+    optimizer = state.optimizers[f"{which}s"]
+    norm = gradient_norm(state.networks[f"{which}s"].parameters(), optimizer.thin)
+    _check_finite({f"the gradient of loss_{which}": norm}, state.step)
+    optimizer.step()
+    return norm
 
 
 def _observations(state: TrainState, observed: Mapping[str, Observed]) -> dict[str, float]:

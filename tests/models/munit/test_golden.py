@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,7 @@ TERMS = {
 class Case:
     """A golden case: the imported networks before and after one `train_step` with the given styles."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, less_memory: bool) -> None:
         folder = GOLDEN / name
         imported = import_checkpoint(
             folder / "gen_00000000.pt", config=folder / "config.yaml", discriminators=folder / "dis_00000000.pt"
@@ -44,10 +45,10 @@ class Case:
         inputs = load_file(folder / "inputs.safetensors")
         self.expected = load_file(folder / "expected.safetensors")
         self.batch = Batch(inputs["x_a"], inputs["x_b"])
-        self.styles = inputs["s_a"].flatten(1), inputs["s_b"].flatten(1)
+        self.styles = {d: inputs[f"s_{d}"].flatten(1) for d in DOMAINS}
         optimizer = OptimizerConfig(weight_decay=WEIGHT_DECAY[name])
         config = RunConfig(model=imported.config, optimizer=optimizer, device="cpu", precision="fp32", ema_decay=0.0)
-        self.state = TrainState(config, Engine("cpu"))
+        self.state = TrainState(replace(config, less_memory=less_memory), Engine("cpu"))
         assert isinstance(self.state.method, Munit)
         self.state.method.generators.load_state_dict(imported.generators)
         assert imported.discriminators is not None
@@ -57,30 +58,31 @@ class Case:
         self.forward = self._forward()
         self.values = self._train_step()
 
-    def _outputs(self):
+    def _outputs(self, sources=DOMAINS):
         with_cycle = self.state.config.model.weights.cycle > 0
-        return self.state.generators(self.batch.x_a, self.batch.x_b, *self.styles, with_cycle)
+        return self.state.generators({d: self.batch[d] for d in sources}, self.styles, with_cycle)
 
     @torch.no_grad()
     def _forward(self) -> dict[str, Tensor]:
         outputs = self._outputs()
-        scores = self.state.discriminators({"a": [self.batch.x_a], "b": [outputs.x_ab]})
+        scores = self.state.discriminators({"a": [self.batch.x_a], "b": [outputs.ways["a"].translated]})
         found = {
-            "c_a": outputs.content_a,
-            "c_b": outputs.content_b,
-            "s_a_prime": outputs.style_a[..., None, None],
-            "s_b_prime": outputs.style_b[..., None, None],
-            "x_a_recon": outputs.x_aa,
-            "x_b_recon": outputs.x_bb,
-            "x_ab": outputs.x_ab,
-            "x_ba": outputs.x_ba,
+            "c_a": outputs.ways["a"].content,
+            "c_b": outputs.ways["b"].content,
+            "s_a_prime": outputs.ways["a"].style[..., None, None],
+            "s_b_prime": outputs.ways["b"].style[..., None, None],
+            "x_a_recon": outputs.ways["a"].own,
+            "x_b_recon": outputs.ways["b"].own,
+            "x_ab": outputs.ways["a"].translated,
+            "x_ba": outputs.ways["b"].translated,
         }
         found |= {f"dis_a_real_scale{i}": scores["a"][0][i] for i in range(len(scores["a"][0]))}
         found |= {f"dis_b_fake_scale{i}": scores["b"][0][i] for i in range(len(scores["b"][0]))}
         return found
 
     def _train_step(self) -> dict[str, float]:
-        self.state.method.generate = lambda *args: self._outputs()  # the golden styles instead of drawn ones
+        # the golden styles instead of drawn ones
+        self.state.method.generate = lambda *args: self._outputs(sources=args[4])
         return train_step(self.state, self.batch)
 
     def gradients(self) -> dict[str, Tensor]:
@@ -122,12 +124,15 @@ def nudge_to_the_references_side(munit: Munit) -> None:
 
 
 @cache
-def case(name: str, filtered: bool = False) -> Case:
-    """`filtered`: by `layers.winograd` wherever it can be used, though it pays nowhere in networks this small."""
+def case(name: str, filtered: bool = False, less_memory: bool = False) -> Case:
+    """`filtered`: by `layers.winograd` wherever it can be used, though it pays nowhere in networks this small.
+
+    `less_memory`: the step is made for one direction after the other.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if filtered:
             patch.setattr(convolution, "winograd_pays", lambda *_: True)
-        return Case(name)
+        return Case(name, less_memory=less_memory)
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
@@ -145,7 +150,9 @@ def largest_gradient(golden: Case) -> float:
     return max(float(golden.expected[key].abs().max()) for key in expected_names(golden, "grad."))
 
 
-both_ways = pytest.mark.parametrize("filtered", [False, True], ids=["plain", "filtered"])
+every_way = pytest.mark.parametrize(
+    "way", [{}, {"filtered": True}, {"less_memory": True}], ids=["plain", "filtered", "one direction after the other"]
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,20 +161,20 @@ def test_filtering_rounds_otherwise(name):
     assert not torch.equal(case(name).forward["x_ab"], case(name, filtered=True).forward["x_ab"])
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("name", CASES)
-def test_forwards_agree(name, filtered):
-    golden = case(name, filtered)
+def test_forwards_agree(name, way):
+    golden = case(name, **way)
     missing = {key for key in golden.expected if not key.startswith(("loss", "grad.", "after."))} - set(golden.forward)
     assert not missing
     for key, found in golden.forward.items():
         assert difference(found, golden.expected[key]) < 1e-5, key
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("name", CASES)
-def test_every_loss_term_agrees(name, filtered):
-    golden = case(name, filtered)
+def test_every_loss_term_agrees(name, way):
+    golden = case(name, **way)
     names = {theirs.format(d=d): ours.format(d=d) for theirs, ours in TERMS.items() for d in DOMAINS}
     names |= {"loss_gen_total": "loss_generator", "loss_dis_total": "loss_discriminator"}
     expected = {key for key in golden.expected if key.startswith("loss_")}
@@ -177,10 +184,10 @@ def test_every_loss_term_agrees(name, filtered):
         assert golden.values[names[key]] == pytest.approx(float(golden.expected[key]), rel=1e-5), key
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("name", CASES)
-def test_generator_gradients_agree(name, filtered):
-    golden = case(name, filtered)
+def test_generator_gradients_agree(name, way):
+    golden = case(name, **way)
     gradients = golden.gradients()
     assert set(gradients) == expected_names(golden, "grad.")
     noise = 1e-6 * largest_gradient(golden)
@@ -192,10 +199,10 @@ def test_generator_gradients_agree(name, filtered):
             assert difference(found, expected) < 1e-4, key
 
 
-@both_ways
+@every_way
 @pytest.mark.parametrize("name", CASES)
-def test_weights_after_one_update_of_each_agree(name, filtered):
-    golden = case(name, filtered)
+def test_weights_after_one_update_of_each_agree(name, way):
+    golden = case(name, **way)
     weights, gradients = golden.weights(), golden.gradients()
     assert set(weights) == expected_names(golden, "after.")
     noise = 5e-6 * largest_gradient(golden)
@@ -237,9 +244,9 @@ def content_gradient(dtype: torch.dtype, with_nudge: bool) -> Tensor:
     generators = method.generators.to(dtype)
     if with_nudge:
         nudge_to_the_references_side(method)
-    styles = inputs["s_a"].flatten(1), inputs["s_b"].flatten(1)
-    outputs = generators(inputs["x_a"], inputs["x_b"], *styles, False)
-    (outputs.content_a_recon - outputs.content_a).abs().mean().backward()
+    pictures, styles = ({d: inputs[f"{kind}_{d}"] for d in DOMAINS} for kind in "xs")
+    way = generators(pictures, {d: style.flatten(1) for d, style in styles.items()}, False).ways["a"]
+    (way.content_recon - way.content).abs().mean().backward()
     return generators.a.content_encoder.layers[1].conv.weight.grad.double()
 
 

@@ -51,7 +51,7 @@ def test_the_cycle_is_only_computed_while_its_weight_is_positive(batch):
     method = make(weights=WeightsConfig(cycle=((10, 1.0), (20, 0.0))))
     for step, expected in ((9, False), (10, True), (19, True), (20, False)):
         outputs, _, g_terms = step_terms(method, batch, step)
-        assert (outputs.x_aba is not None) is expected
+        assert (outputs.ways["a"].cycle is not None) is expected
         assert ("cycle_a" in g_terms) is expected
 
 
@@ -74,9 +74,9 @@ def test_content_target_gets_a_gradient_unless_detached(batch):
     for detached in (False, True):
         method = make(detach_content_target=detached)
         outputs, _, g_terms = step_terms(method, batch)
-        outputs.content_a.retain_grad()
+        outputs.ways["a"].content.retain_grad()
         g_terms["content_a"].backward()
-        gradients[detached] = outputs.content_a.grad
+        gradients[detached] = outputs.ways["a"].content.grad
     assert not torch.allclose(gradients[False], gradients[True])
 
 
@@ -107,9 +107,9 @@ def test_mixup_with_half_and_half_asks_for_one_half(batch):
 def test_everything_random_is_a_function_of_the_generator(batch):
     method = make(mixup=MixupConfig())
     first, again, other = (step_terms(method, batch, seed=seed) for seed in (1, 1, 2))
-    assert torch.equal(first[0].x_ab, again[0].x_ab)
+    assert torch.equal(first[0].ways["a"].translated, again[0].ways["a"].translated)
     assert first[1] == again[1]
-    assert not torch.equal(first[0].x_ab, other[0].x_ab)
+    assert not torch.equal(first[0].ways["a"].translated, other[0].ways["a"].translated)
 
 
 def test_initial_weights_are_kaiming_for_generators_and_small_gaussian_for_discriminators():
@@ -144,7 +144,7 @@ def test_hinge_and_lsgan_differ(batch):
 
 def test_what_is_off_by_default_adds_no_term_and_no_work(batch):
     outputs, d_terms, g_terms = step_terms(make(), batch)
-    assert outputs.x_ab_again is None
+    assert outputs.ways["a"].translated_again is None
     assert not {
         name for name in d_terms | g_terms if name.startswith(("style_prior", "mode_seeking", "contrast", "r1"))
     }
@@ -177,7 +177,7 @@ def test_r1_moves_the_discriminators_with_every_norm(batch, norm):
 def test_augmentation_changes_what_discriminators_see_in_both_updates_and_nothing_else(batch):
     plain, augmented = make(), make(augment=("color", "translation", "cutout"))
     (first, d_plain, g_plain), (second, d_augmented, g_augmented) = (step_terms(m, batch) for m in (plain, augmented))
-    assert torch.equal(first.x_ab, second.x_ab)
+    assert torch.equal(first.ways["a"].translated, second.ways["a"].translated)
     assert d_plain["adversarial_b"] != d_augmented["adversarial_b"]
     assert {name for name in g_plain if g_plain[name] != g_augmented[name]} == {"adversarial_a", "adversarial_b"}
 
@@ -200,8 +200,8 @@ def test_centered_scales_start_around_one_and_everything_else_as_it_was():
 def test_mode_seeking_decodes_the_same_content_with_other_styles(batch):
     method = make(weights=WeightsConfig(mode_seeking=1.0))
     outputs, _, _ = step_terms(method, batch)
-    again = method.generators.b.decode(outputs.content_a, outputs.prior_style_b_again)
+    again = method.generators.b.decode(outputs.ways["a"].content, outputs.ways["a"].prior_style_again)
     torch.testing.assert_close(
-        outputs.x_ab_again, again, atol=1e-5, rtol=0
+        outputs.ways["a"].translated_again, again, atol=1e-5, rtol=0
     )  # there in a batch with others: it may round
-    assert not torch.equal(outputs.prior_style_b, outputs.prior_style_b_again)
+    assert not torch.equal(outputs.ways["a"].prior_style, outputs.ways["a"].prior_style_again)

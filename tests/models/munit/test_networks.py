@@ -82,7 +82,7 @@ def test_forward_mutates_no_module():
     generators = MunitGenerators(MunitConfig(generator=SMALL))
     before = {name: tensor.clone() for name, tensor in generators.state_dict().items()}
     attributes = {name: set(vars(module)) for name, module in generators.named_modules()}
-    generators(*(torch.randn(1, 3, 32, 32) for _ in "ab"), *(torch.randn(1, 3) for _ in "ab"), True)
+    generators({d: torch.randn(1, 3, 32, 32) for d in "ab"}, {d: torch.randn(1, 3) for d in "ab"}, True)
     assert {name: set(vars(module)) for name, module in generators.named_modules()} == attributes
     assert all(torch.equal(tensor, before[name]) for name, tensor in generators.state_dict().items())
 

@@ -69,8 +69,8 @@ class Case:
             for d in DOMAINS
         }
         losses["loss_without_adversarial"] = total.item()
-        pictures = {"fake_A2B": outputs.x_ab, "fake_B2A": outputs.x_ba}
-        pictures |= {"cam_logit_A2B": outputs.cam_ab, "cam_logit_B2A": outputs.cam_ba}
+        pictures = {"fake_A2B": outputs.ways["a"].translated, "fake_B2A": outputs.ways["b"].translated}
+        pictures |= {"cam_logit_A2B": outputs.ways["a"].logits, "cam_logit_B2A": outputs.ways["b"].logits}
         return losses, {name: tensor.detach() for name, tensor in pictures.items()}
 
     @torch.no_grad()

@@ -31,7 +31,7 @@ def test_the_levels_are_the_losses_of_knowing_nothing(kind):
         level = terms["generator/adversarial_local_cam"].levels[0].value
         assert level == pytest.approx(generator_loss(kind, scores).item())
     level = terms["generator/cam"].levels[0].value
-    assert level == pytest.approx(domain_attention_loss(torch.zeros(1, 2), torch.zeros(1, 2)).item())
+    assert level == pytest.approx(domain_attention_loss(source=torch.zeros(1, 2), own=torch.zeros(1, 2)).item())
 
 
 @pytest.mark.parametrize("cam", [True, False])

@@ -81,11 +81,11 @@ def test_every_ablation_translates_and_all_its_parameters_get_a_gradient(norm, c
     torch.manual_seed(0)
     config = replace(TINY, layers=layers, generator=replace(TINY.generator, norm=norm, cam=cam))
     networks = UgatitGenerators(config)
-    outputs = networks(*(torch.rand(1, 3, 24, 24) * 2 - 1 for _ in "ab"), True, True)
-    total = sum(t.square().sum() for t in vars(outputs).values() if t is not None)
+    ways = networks({d: torch.rand(1, 3, 24, 24) * 2 - 1 for d in "ab"}, True, True).ways
+    total = sum(t.square().sum() for way in ways.values() for t in vars(way).values() if t is not None)
     total.backward()
     assert [name for name, parameter in networks.named_parameters() if parameter.grad is None] == []
-    assert networks.has_attention is (outputs.cam_ab is not None) is cam
+    assert networks.has_attention is (ways["a"].logits is not None) is cam
 
 
 def test_norms_without_gamma_and_beta_tie_the_full_model_to_no_size():
@@ -97,25 +97,26 @@ def test_norms_without_gamma_and_beta_tie_the_full_model_to_no_size():
 def test_pictures_translated_together_come_out_as_alone():
     networks = generators().eval()
     x_a, x_b = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1
-    outputs = networks(x_a, x_b, True, True)
+    ways = networks({"a": x_a, "b": x_b}, True, True).ways
     with torch.no_grad():
         alone = {
-            "x_ab": networks.translate(x_a, "b", None),
-            "x_ba": networks.translate(x_b, "a", None),
-            "x_aa": networks.translate(x_a, "a", None),
-            "x_bb": networks.translate(x_b, "b", None),
-            "x_aba": networks.translate(outputs.x_ab, "a", None),
-            "x_bab": networks.translate(outputs.x_ba, "b", None),
+            "a to b": (ways["a"].translated, networks.translate(x_a, "b", None)),
+            "b to a": (ways["b"].translated, networks.translate(x_b, "a", None)),
+            "a to a": (ways["a"].own, networks.translate(x_a, "a", None)),
+            "b to b": (ways["b"].own, networks.translate(x_b, "b", None)),
+            "a and back": (ways["a"].cycle, networks.translate(ways["a"].translated, "a", None)),
+            "b and back": (ways["b"].cycle, networks.translate(ways["b"].translated, "b", None)),
+            "logits": (ways["b"].own_logits, networks.to_b(x_b)[1]),
         }
-    for name, expected in alone.items():
-        assert torch.allclose(getattr(outputs, name), expected, atol=1e-5), name
-    assert torch.allclose(outputs.cam_bb, networks.to_b(x_b)[1], atol=1e-5)
+    for name, (found, expected) in alone.items():
+        assert torch.allclose(found, expected, atol=1e-5), name
 
 
 def test_what_no_term_needs_is_not_computed():
-    outputs = generators()(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), False, False)
-    assert outputs.x_aba is outputs.x_bab is outputs.x_aa is outputs.x_bb is outputs.cam_aa is None
-    assert outputs.cam_ab is not None
+    outputs = generators()({d: torch.zeros(1, 3, 16, 16) for d in "ab"}, False, False)
+    for way in outputs.ways.values():
+        assert way.cycle is way.own is way.own_logits is None
+        assert way.logits is not None
 
 
 def test_raw_and_normalized_attention_of_a_discriminator_differ():

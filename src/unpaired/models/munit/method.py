@@ -19,14 +19,14 @@ from unpaired.losses.regularization import (
     mode_seeking,
     style_prior_divergence,
 )
-from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method
+from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method, other
 from unpaired.models.munit.config import TERMS, MunitConfig
-from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs
+from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs, MunitWay
 from unpaired.models.munit.sheets import sample_grids
 from unpaired.schedules import value_at
 
 
-class Munit(Method[MunitConfig, MunitOutputs]):
+class Munit(Method[MunitConfig, MunitWay]):
     """Multimodal unsupervised image-to-image translation (Huang et al., ECCV 2018)."""
 
     def __init__(self, config: MunitConfig) -> None:
@@ -48,13 +48,15 @@ class Munit(Method[MunitConfig, MunitOutputs]):
             self.generators.center_adain()
         initialize(self.discriminators, self.config.discriminator_init, seed=share.seed(), gain=gain)
 
-    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> MunitOutputs:
-        """Encode, reconstruct and translate `batch` with styles drawn from N(0, I)."""
-        style_a, style_b = self._draw_styles(batch, share)
+    def generate(
+        self, generators: nn.Module, batch: Batch, share: Share, step: int, sources: Sequence[Domain] = DOMAINS
+    ) -> MunitOutputs:
+        """Encode, reconstruct and translate the pictures of `sources` with styles drawn from N(0, I)."""
+        styles = self._draw_styles(batch, share)
         weights = self.config.weights
         with_cycle = value_at(weights.cycle, step) > 0
         more_styles = self._draw_styles(batch, share) if value_at(weights.mode_seeking, step) > 0 else None
-        outputs: MunitOutputs = generators(batch.x_a, batch.x_b, style_a, style_b, with_cycle, more_styles)
+        outputs: MunitOutputs = generators({d: batch[d] for d in sources}, styles, with_cycle, more_styles)
         return outputs
 
     def discriminator_terms(
@@ -64,21 +66,23 @@ class Munit(Method[MunitConfig, MunitOutputs]):
 
         In the steps that R1 is due in, its terms too.
         """
+        share, targets = share.apart("discriminator"), outputs.targets
         if self._mixup_is_on(step):
             terms = self._mixup_terms(discriminators, outputs, batch, share)
         else:
-            pictures = {d: [outputs.translated(d), batch[d]] for d in DOMAINS}
+            pictures = {d: [outputs.translated(d), batch[d]] for d in targets}
             scores, kind = self._scores(discriminators, pictures, share), self.config.adversarial
-            terms = {f"adversarial_{d}": discriminator_loss(kind, *scores[d]) for d in DOMAINS}
-        return terms | self._r1_terms(discriminators, batch, share, step)
+            terms = {f"adversarial_{d}": discriminator_loss(kind, *scores[d]) for d in targets}
+        return terms | self._r1_terms(discriminators, batch, targets, share.apart("r1"), step)
 
     def generator_terms(
         self, discriminators: nn.Module, outputs: MunitOutputs, batch: Batch, share: Share, step: int
     ) -> dict[str, Tensor]:
         """The adversarial, image, style and content terms of both domains, and those of the others that are on."""
-        scores = self._scores(discriminators, {d: [outputs.translated(d)] for d in DOMAINS}, share)
-        terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, scores[d][0]) for d in DOMAINS}
-        terms |= self._reconstruction_terms(outputs, batch) | self._cycle_terms(outputs, batch)
+        pictures = {d: [outputs.translated(d)] for d in outputs.targets}
+        scores = self._scores(discriminators, pictures, share.apart("generator"))
+        terms = {f"adversarial_{d}": generator_loss(self.config.adversarial, s[0]) for d, s in scores.items()}
+        terms |= self._reconstruction_terms(outputs, batch)
         return terms | self._contrast_terms(outputs, batch, share, step) | self._style_terms(outputs, share, step)
 
     def weights(self, step: int) -> Mapping[str, float]:
@@ -93,49 +97,40 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         return sample_grids(generators, batch, rng, num_styles)
 
     def _reconstruction_terms(self, outputs: MunitOutputs, batch: Batch) -> dict[str, Tensor]:
-        pairs = {
-            "image_a": (outputs.x_aa, batch.x_a),
-            "image_b": (outputs.x_bb, batch.x_b),
-            "style_a": (outputs.style_a_recon, outputs.prior_style_a),
-            "style_b": (outputs.style_b_recon, outputs.prior_style_b),
-            "content_a": (outputs.content_a_recon, self._content_target(outputs.content_a)),
-            "content_b": (outputs.content_b_recon, self._content_target(outputs.content_b)),
-        }
-        return {name: mean_absolute_error(*pair) for name, pair in pairs.items()}
-
-    def _cycle_terms(self, outputs: MunitOutputs, batch: Batch) -> dict[str, Tensor]:
-        if outputs.x_aba is None or outputs.x_bab is None:
-            return {}
-        return {
-            "cycle_a": mean_absolute_error(outputs.x_aba, batch.x_a),
-            "cycle_b": mean_absolute_error(outputs.x_bab, batch.x_b),
-        }
+        terms = {}
+        for domain, way in outputs.ways.items():
+            target = other(domain)
+            terms[f"image_{domain}"] = mean_absolute_error(way.own, batch[domain])
+            terms[f"style_{target}"] = mean_absolute_error(way.style_recon, way.prior_style)
+            terms[f"content_{domain}"] = mean_absolute_error(way.content_recon, self._content_target(way.content))
+            if way.cycle is not None:
+                terms[f"cycle_{domain}"] = mean_absolute_error(way.cycle, batch[domain])
+        return terms
 
     def _contrast_terms(self, outputs: MunitOutputs, batch: Batch, share: Share, step: int) -> dict[str, Tensor]:
         if value_at(self.config.weights.contrast, step) <= 0:
             return {}
-        pairs = {d: (share.whole(outputs.translated(d)), share.whole(batch[d])) for d in DOMAINS}
+        pairs = {d: (share.whole(outputs.translated(d)), share.whole(batch[d])) for d in outputs.targets}
         return {f"contrast_{d}": contrast_distance(*pair) for d, pair in pairs.items()}
 
     def _style_terms(self, outputs: MunitOutputs, share: Share, step: int) -> dict[str, Tensor]:
         terms = {}
-        if value_at(self.config.weights.style_prior, step) > 0:
-            terms["style_prior_a"] = style_prior_divergence(share.whole(outputs.style_a))
-            terms["style_prior_b"] = style_prior_divergence(share.whole(outputs.style_b))
-        if outputs.x_ba_again is not None and outputs.prior_style_a_again is not None:
-            styles = outputs.prior_style_a, outputs.prior_style_a_again
-            terms["mode_seeking_a"] = mode_seeking(outputs.x_ba, outputs.x_ba_again, *styles)
-        if outputs.x_ab_again is not None and outputs.prior_style_b_again is not None:
-            styles = outputs.prior_style_b, outputs.prior_style_b_again
-            terms["mode_seeking_b"] = mode_seeking(outputs.x_ab, outputs.x_ab_again, *styles)
+        for domain, way in outputs.ways.items():
+            if value_at(self.config.weights.style_prior, step) > 0:
+                terms[f"style_prior_{domain}"] = style_prior_divergence(share.whole(way.style))
+            if way.translated_again is not None and way.prior_style_again is not None:
+                styles = way.prior_style, way.prior_style_again
+                terms[f"mode_seeking_{other(domain)}"] = mode_seeking(way.translated, way.translated_again, *styles)
         return terms
 
-    def _r1_terms(self, discriminators: nn.Module, batch: Batch, share: Share, step: int) -> dict[str, Tensor]:
+    def _r1_terms(
+        self, discriminators: nn.Module, batch: Batch, targets: Sequence[Domain], share: Share, step: int
+    ) -> dict[str, Tensor]:
         if value_at(self.config.weights.r1, step) <= 0 or step % self.config.r1_every_steps:
             return {}
-        real = {d: batch[d].detach().requires_grad_() for d in DOMAINS}
-        scores = self._scores(discriminators, {d: [real[d]] for d in DOMAINS}, share, twice=True)
-        return {f"r1_{d}": gradient_penalty(scores[d][0], real[d]) for d in DOMAINS}
+        real = {d: batch[d].detach().requires_grad_() for d in targets}
+        scores = self._scores(discriminators, {d: [x] for d, x in real.items()}, share, twice=True)
+        return {f"r1_{d}": gradient_penalty(scores[d][0], x) for d, x in real.items()}
 
     def _scores(
         self, discriminators: nn.Module, pictures: Mapping[Domain, Sequence[Tensor]], share: Share, twice: bool = False
@@ -145,15 +140,15 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         `twice`: gradients of what it says may have gradients.
         """
         augment = self.config.augment
-        seen = {d: [diff_augment(x, augment, share) for x in batches] for d, batches in pictures.items()}
+        own = {d: share.apart(d) for d in pictures}
+        seen = {d: [diff_augment(x, augment, own[d]) for x in batches] for d, batches in pictures.items()}
         found: Mapping[Domain, Sequence[Sequence[Tensor]]] = discriminators(seen, twice)
         return found
 
-    def _draw_styles(self, batch: Batch, share: Share) -> tuple[Tensor, Tensor]:
+    def _draw_styles(self, batch: Batch, share: Share) -> dict[Domain, Tensor]:
         """Random styles of a and b, one for each picture of the batch."""
         num, width = len(batch.x_a), self.config.generator.style_dim
-        style_a, style_b = (share.normal(num, width).to(batch.x_a.device) for _ in DOMAINS)
-        return style_a, style_b
+        return {d: share.normal(num, width).to(batch.x_a.device) for d in DOMAINS}
 
     def _content_target(self, content: Tensor) -> Tensor:
         return content.detach() if self.config.detach_content_target else content
@@ -169,10 +164,10 @@ class Munit(Method[MunitConfig, MunitOutputs]):
         alpha = self.config.mixup.alpha
         draw = random.Random(share.seed())  # torch has no Beta sampler that takes a generator
         shares = {d: draw.betavariate(alpha, alpha) for d in DOMAINS}
-        mixed = {d: [_mix(batch[d], outputs.translated(d), shares[d])] for d in DOMAINS}
+        mixed = {d: [_mix(batch[d], outputs.translated(d), shares[d])] for d in outputs.targets}
         scores = self._scores(discriminators, mixed, share)
         kind = self.config.adversarial
-        return {f"adversarial_{d}": mixup_discriminator_loss(kind, scores[d][0], shares[d]) for d in DOMAINS}
+        return {f"adversarial_{d}": mixup_discriminator_loss(kind, s[0], shares[d]) for d, s in scores.items()}
 
 
 def _mix(real: Tensor, fake: Tensor, real_share: float) -> Tensor:

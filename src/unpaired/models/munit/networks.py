@@ -18,7 +18,7 @@ from unpaired.layers.convs import ConvBlock, make_activation, make_conv
 from unpaired.layers.pending import Pending
 from unpaired.layers.recompute import Recomputable
 from unpaired.layers.resblocks import AdaINResBlock, ResBlock
-from unpaired.models.base import Domain, Outputs
+from unpaired.models.base import DOMAINS, Domain, Outputs, Way, other
 from unpaired.models.munit.config import (
     NUM_STYLE_DOWNSAMPLES,
     DiscriminatorConfig,
@@ -193,29 +193,27 @@ class AutoEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class MunitOutputs(Outputs):
-    """All tensors of a step's generator pass. `_recon` is encoded again from a translation; `x_aa` is decoded from
-    a's own codes. `prior_style_a` is the random style that `x_ba` was made with. `x_aba` is None without cycle loss;
-    `x_ba_again`, made with `prior_style_a_again`, without mode seeking."""
+class MunitWay(Way):
+    """All tensors of a step's generator pass that come from the pictures of one domain.
 
-    content_a: Tensor
-    content_b: Tensor
-    style_a: Tensor
-    style_b: Tensor
-    prior_style_a: Tensor
-    prior_style_b: Tensor
-    x_aa: Tensor
-    x_bb: Tensor
-    content_a_recon: Tensor
-    content_b_recon: Tensor
-    style_a_recon: Tensor
-    style_b_recon: Tensor
-    x_aba: Tensor | None
-    x_bab: Tensor | None
-    prior_style_a_again: Tensor | None = None
-    prior_style_b_again: Tensor | None = None
-    x_ab_again: Tensor | None = None
-    x_ba_again: Tensor | None = None
+    Their `content` and `style`, and `own`, decoded from these; `translated` is decoded from their content and
+    `prior_style`, a random style of the other domain, and gives `content_recon` and `style_recon` when it is encoded
+    again. `cycle`, decoded from `content_recon` and `style`, is None without cycle loss; `translated_again`, made with
+    `prior_style_again`, without mode seeking.
+    """
+
+    content: Tensor
+    style: Tensor
+    own: Tensor
+    prior_style: Tensor
+    content_recon: Tensor
+    style_recon: Tensor
+    cycle: Tensor | None = None
+    prior_style_again: Tensor | None = None
+    translated_again: Tensor | None = None
+
+
+MunitOutputs = Outputs[MunitWay]
 
 
 class MunitGenerators(Divided):
@@ -241,58 +239,88 @@ class MunitGenerators(Divided):
 
     def forward(
         self,
-        x_a: Tensor,
-        x_b: Tensor,
-        prior_style_a: Tensor,
-        prior_style_b: Tensor,
+        pictures: Mapping[Domain, Tensor],
+        prior_styles: Mapping[Domain, Tensor],
         with_cycle: bool,
-        more_styles: tuple[Tensor, Tensor] | None = None,
+        more_styles: Mapping[Domain, Tensor] | None = None,
     ) -> MunitOutputs:
-        """Encode, reconstruct, translate with the given styles, encode again and, if asked, close the cycle.
+        """Encode `pictures`, reconstruct, translate with `prior_styles`, encode again and, if asked, close the cycle.
 
-        `more_styles` of a and b, where given, are those of second translations.
+        Styles are given of both domains; `more_styles`, where there are some, are those of second translations.
         """
-        (content_a, style_a), (content_b, style_b) = self.each(
-            [Part(self.a.encode, (x_a,)), Part(self.b.encode, (x_b,))]
+        if len(pictures) < len(DOMAINS):
+            ways = {d: self._way(d, x, prior_styles, with_cycle, more_styles) for d, x in pictures.items()}
+            return Outputs(ways)
+        return self._both_ways(pictures, prior_styles, with_cycle, more_styles)
+
+    def _way(
+        self,
+        source: Domain,
+        x: Tensor,
+        prior_styles: Mapping[Domain, Tensor],
+        with_cycle: bool,
+        more_styles: Mapping[Domain, Tensor] | None,
+    ) -> MunitWay:
+        target = other(source)
+        here, there = self.of(source), self.of(target)
+        content, style = here.encode(x)
+        own = here.decode(content, style)
+        prior_style = prior_styles[target]
+        again = None if more_styles is None else more_styles[target]
+        styles = [prior_style] if again is None else [prior_style, again]
+        translated, *translated_again = there.decode_all(*((content, drawn) for drawn in styles))
+        content_recon, style_recon = there.encode(translated)
+        return MunitWay(
+            translated=translated,
+            content=content,
+            style=style,
+            own=own,
+            prior_style=prior_style,
+            content_recon=content_recon,
+            style_recon=style_recon,
+            cycle=here.decode(content_recon, style) if with_cycle else None,
+            prior_style_again=again,
+            translated_again=next(iter(translated_again), None),
         )
-        more_a, more_b = ((more_styles[0],), (more_styles[1],)) if more_styles else ((), ())
-        made_a, made_b = self.each(
-            [
-                Part(self.a.make, (content_a, style_a, content_b, prior_style_a, *more_a)),
-                Part(self.b.make, (content_b, style_b, content_a, prior_style_b, *more_b)),
-            ]
+
+    def _both_ways(
+        self,
+        pictures: Mapping[Domain, Tensor],
+        prior_styles: Mapping[Domain, Tensor],
+        with_cycle: bool,
+        more_styles: Mapping[Domain, Tensor] | None,
+    ) -> MunitOutputs:
+        """The same of both domains: the networks of a and those of b may be worked on at once."""
+        encoded = self._each_domain(lambda d: Part(self.of(d).encode, (pictures[d],)))
+        again = {d: () if more_styles is None else (more_styles[d],) for d in DOMAINS}
+        made = self._each_domain(
+            lambda d: Part(self.of(d).make, (*encoded[d], encoded[other(d)][0], prior_styles[d], *again[d]))
         )
-        x_aa, x_ba, content_b_recon, style_a_recon, *x_ba_again = made_a
-        x_bb, x_ab, content_a_recon, style_b_recon, *x_ab_again = made_b
-        x_aba, x_bab = None, None
+        content_recon = {d: made[other(d)][2] for d in DOMAINS}
+        closed: Mapping[Domain, tuple[Tensor, ...]] = dict.fromkeys(DOMAINS, ())
         if with_cycle:
-            ways = (
-                Part(self.a.close_cycle, (content_a_recon, style_a)),
-                Part(self.b.close_cycle, (content_b_recon, style_b)),
+            closed = self._each_domain(lambda d: Part(self.of(d).close_cycle, (content_recon[d], encoded[d][1])))
+        ways = {}
+        for domain in DOMAINS:
+            target = other(domain)
+            _, translated, _, style_recon, *translated_again = made[target]
+            ways[domain] = MunitWay(
+                translated=translated,
+                content=encoded[domain][0],
+                style=encoded[domain][1],
+                own=made[domain][0],
+                prior_style=prior_styles[target],
+                content_recon=content_recon[domain],
+                style_recon=style_recon,
+                cycle=next(iter(closed[domain]), None),
+                prior_style_again=next(iter(again[target]), None),
+                translated_again=next(iter(translated_again), None),
             )
-            (x_aba,), (x_bab,) = self.each(ways)
-        return MunitOutputs(
-            x_ab=x_ab,
-            x_ba=x_ba,
-            content_a=content_a,
-            content_b=content_b,
-            style_a=style_a,
-            style_b=style_b,
-            prior_style_a=prior_style_a,
-            prior_style_b=prior_style_b,
-            x_aa=x_aa,
-            x_bb=x_bb,
-            content_a_recon=content_a_recon,
-            content_b_recon=content_b_recon,
-            style_a_recon=style_a_recon,
-            style_b_recon=style_b_recon,
-            x_aba=x_aba,
-            x_bab=x_bab,
-            prior_style_a_again=more_styles[0] if more_styles else None,
-            prior_style_b_again=more_styles[1] if more_styles else None,
-            x_ab_again=x_ab_again[0] if more_styles else None,
-            x_ba_again=x_ba_again[0] if more_styles else None,
-        )
+        return Outputs(ways)
+
+    def _each_domain(self, part_of: Callable[[Domain], Part]) -> dict[Domain, tuple[Tensor, ...]]:
+        """What the part of each domain gives."""
+        return dict(zip(DOMAINS, self.each([part_of(domain) for domain in DOMAINS]), strict=True))
 
     def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
         """Content code of pictures of `domain`."""
@@ -375,14 +403,14 @@ class MunitDiscriminators(Divided):
     def forward(
         self, pictures: Mapping[Domain, Sequence[Tensor]], twice: bool = False
     ) -> dict[Domain, list[list[Tensor]]]:
-        """For each domain the scores, as `MultiScaleDiscriminator` gives them, of each of its batches of pictures.
+        """For each domain in `pictures` the scores, as `MultiScaleDiscriminator` gives them, of each of its batches.
 
         `twice`: gradients of these may have gradients.
         """
         networks: dict[Domain, MultiScaleDiscriminator] = {"a": self.a, "b": self.b}
-        parts = [Part(partial(self._scores, network), tuple(pictures[d])) for d, network in networks.items()]
+        parts = [Part(partial(self._scores, networks[d]), tuple(batches)) for d, batches in pictures.items()]
         found = self.each(parts, twice=twice)
-        return {d: _by_batch(scores, len(pictures[d])) for d, scores in zip(networks, found, strict=True)}
+        return {d: _by_batch(scores, len(pictures[d])) for d, scores in zip(pictures, found, strict=True)}
 
     def _scores(self, network: MultiScaleDiscriminator, *batches: Tensor) -> tuple[Tensor, ...]:
         """Those of each scale of each batch. In one pass, where samples do not mix."""

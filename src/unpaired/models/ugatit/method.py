@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,16 @@ from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.attention import domain_attention_loss
 from unpaired.losses.reconstruction import mean_absolute_error
-from unpaired.models.base import DOMAINS, Batch, Grid, Method
+from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method, other
 from unpaired.models.ugatit.config import UgatitConfig
-from unpaired.models.ugatit.networks import UgatitDiscriminators, UgatitGenerators, UgatitOutputs
+from unpaired.models.ugatit.networks import UgatitDiscriminators, UgatitGenerators, UgatitOutputs, UgatitWay
 from unpaired.models.ugatit.sheets import sample_grids
 from unpaired.schedules import value_at
 
 ADVERSARIAL_TERMS = tuple(f"adversarial_{reach}{cam}" for reach in ("global", "local") for cam in ("", "_cam"))
 
 
-class Ugatit(Method[UgatitConfig, UgatitOutputs]):
+class Ugatit(Method[UgatitConfig, UgatitWay]):
     """Unsupervised generative attentional networks with adaptive layer-instance normalization (Kim et al., 2020)."""
 
     def __init__(self, config: UgatitConfig) -> None:
@@ -42,12 +42,14 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
         for network in (self.generators, self.discriminators):
             initialize(network, self.config.initialization, seed=share.seed())
 
-    def generate(self, generators: nn.Module, batch: Batch, share: Share, step: int) -> UgatitOutputs:
-        """Translate `batch`; close the cycles and translate into the own domain where a term needs it."""
+    def generate(
+        self, generators: nn.Module, batch: Batch, share: Share, step: int, sources: Sequence[Domain] = DOMAINS
+    ) -> UgatitOutputs:
+        """Translate the pictures of `sources`; close cycles and translate into the own domain where a term needs it."""
         weights = self.weights(step)
         with_cycle = weights["cycle_a"] > 0
         with_identity = weights["identity_a"] > 0 or weights["cam_a"] > 0
-        outputs: UgatitOutputs = generators(batch.x_a, batch.x_b, with_cycle, with_identity)
+        outputs: UgatitOutputs = generators({d: batch[d] for d in sources}, with_cycle, with_identity)
         return outputs
 
     def discriminator_terms(
@@ -57,7 +59,7 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
 
         Each discriminator sees both in one call: no layer mixes pictures.
         """
-        scores = discriminators({d: torch.cat([outputs.translated(d), batch[d]]) for d in DOMAINS})
+        scores = discriminators({d: torch.cat([outputs.translated(d), batch[d]]) for d in outputs.targets})
         kind = self.config.adversarial
         return {
             f"adversarial_{name}": discriminator_loss(kind, *([half] for half in both.chunk(2)))
@@ -73,7 +75,7 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
         step: int,
     ) -> dict[str, Tensor]:
         """The adversarial terms of the translations into each domain, and the cycle, identity and attention terms."""
-        scores = discriminators({d: outputs.translated(d) for d in DOMAINS})
+        scores = discriminators({d: outputs.translated(d) for d in outputs.targets})
         kind = self.config.adversarial
         terms = {f"adversarial_{name}": generator_loss(kind, [found]) for name, found in scores.items()}
         return terms | _reconstruction_terms(outputs, batch) | _attention_terms(outputs)
@@ -99,19 +101,22 @@ class Ugatit(Method[UgatitConfig, UgatitOutputs]):
 
 
 def _reconstruction_terms(outputs: UgatitOutputs, batch: Batch) -> dict[str, Tensor]:
-    pairs = {
-        "cycle_a": (outputs.x_aba, batch.x_a),
-        "cycle_b": (outputs.x_bab, batch.x_b),
-        "identity_a": (outputs.x_aa, batch.x_a),
-        "identity_b": (outputs.x_bb, batch.x_b),
-    }
-    return {name: mean_absolute_error(made, real) for name, (made, real) in pairs.items() if made is not None}
+    terms: dict[str, Tensor] = {}
+    for domain, way in outputs.ways.items():
+        made = {"cycle": way.cycle, "identity": way.own}
+        found = {name: mean_absolute_error(x, batch[domain]) for name, x in made.items() if x is not None}
+        terms |= {f"{name}_{domain}": term for name, term in found.items()}
+    return terms
 
 
 def _attention_terms(outputs: UgatitOutputs) -> dict[str, Tensor]:
-    pairs = {"cam_a": (outputs.cam_ba, outputs.cam_aa), "cam_b": (outputs.cam_ab, outputs.cam_bb)}
-    return {
-        name: domain_attention_loss(translated, own)
-        for name, (translated, own) in pairs.items()
-        if translated is not None and own is not None
-    }
+    """For the translator into each domain, as far as it is in `outputs`: it has seen pictures of its own domain too."""
+    if any(way.own_logits is None for way in outputs.ways.values()):
+        return {}
+    terms = {}
+    for domain in DOMAINS:
+        own, source = outputs.ways.get(domain), outputs.ways.get(other(domain))
+        terms[f"cam_{domain}"] = domain_attention_loss(
+            source=source.logits if source is not None else None, own=own.own_logits if own is not None else None
+        )
+    return terms

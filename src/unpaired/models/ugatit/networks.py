@@ -6,7 +6,7 @@ whose norm and activation are still to be applied, which keeps one map a convolu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,7 +24,7 @@ from unpaired.layers.recompute import Recomputable, recomputed
 from unpaired.layers.resblocks import summed
 from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import SharedWeight, WideLinear
-from unpaired.models.base import DOMAINS, Domain, Outputs
+from unpaired.models.base import DOMAINS, Domain, Outputs, Way, other
 from unpaired.models.ugatit.config import ADAPTIVE_NORMS, NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
 RELU = 0.0
@@ -32,6 +32,8 @@ RELU = 0.0
 LEAK = 0.2
 """Slope below zero of the discriminators' leaky ReLU."""
 
+Translate = Callable[..., tuple[Tensor, ...]]
+"""Translations of all the pictures it is given and, with attention, their logits."""
 Scores = dict[str, Tensor]
 """Raw scores of one discriminator: the map as "" and, with attention, the logits of its classifiers as "_cam"."""
 
@@ -191,19 +193,21 @@ class Generator(Recomputable):
 
 
 @dataclass(frozen=True)
-class UgatitOutputs(Outputs):
-    """All tensors of a step's generator pass. `x_aa` is a's picture through the translator into a, `x_aba` translated
-    there and back; `cam_ab` are the attention logits (N, 2) with which `x_ab` was made. None where no loss needs it.
+class UgatitWay(Way):
+    """All tensors of a step's generator pass that come from the pictures of one domain.
+
+    `own` are the pictures through the translator into their own domain, `cycle` translated there and back; `logits`
+    are the attention logits (N, 2) with which `translated` was made, `own_logits` those of `own`. None where no loss
+    needs it.
     """
 
-    x_aba: Tensor | None
-    x_bab: Tensor | None
-    x_aa: Tensor | None
-    x_bb: Tensor | None
-    cam_ab: Tensor | None
-    cam_ba: Tensor | None
-    cam_aa: Tensor | None
-    cam_bb: Tensor | None
+    cycle: Tensor | None = None
+    own: Tensor | None = None
+    logits: Tensor | None = None
+    own_logits: Tensor | None = None
+
+
+UgatitOutputs = Outputs[UgatitWay]
 
 
 class UgatitGenerators(Divided):
@@ -222,30 +226,36 @@ class UgatitGenerators(Divided):
         """The translator into `domain`."""
         return self.to_a if domain == "a" else self.to_b
 
-    def forward(self, x_a: Tensor, x_b: Tensor, with_cycle: bool, with_identity: bool) -> UgatitOutputs:
+    def forward(self, pictures: Mapping[Domain, Tensor], with_cycle: bool, with_identity: bool) -> UgatitOutputs:
         """Translate and, if asked, close the cycles and put pictures through the translator into their own domain."""
-        into_a, into_b = (
-            partial(_translated, network, self._shared_weight(network)) for network in (self.to_a, self.to_b)
-        )
-        to_a, to_b = ((x_b, x_a), (x_a, x_b)) if with_identity else ((x_b,), (x_a,))
-        made_a, made_b = self.each([Part(into_a, to_a), Part(into_b, to_b)])
-        x_ba, x_aa, cam_ba, cam_aa = _by_picture(made_a, len(x_b))
-        x_ab, x_bb, cam_ab, cam_bb = _by_picture(made_b, len(x_a))
-        x_aba, x_bab = None, None
+        into = {d: partial(_translated, self.into(d), self._shared_weight(self.into(d))) for d in DOMAINS}
+        if len(pictures) < len(DOMAINS):
+            return Outputs({d: _way(d, x, into, with_cycle, with_identity) for d, x in pictures.items()})
+        return self._both_ways(pictures, into, with_cycle, with_identity)
+
+    def _both_ways(
+        self, pictures: Mapping[Domain, Tensor], into: Mapping[Domain, Translate], with_cycle: bool, with_identity: bool
+    ) -> UgatitOutputs:
+        """The translators into a and into b may be worked on at once; each sees all its pictures in one call."""
+        seen = {d: (pictures[other(d)], pictures[d])[: 1 + with_identity] for d in DOMAINS}
+        made = dict(zip(DOMAINS, self.each([Part(into[d], seen[d]) for d in DOMAINS]), strict=True))
+        parted = {d: _by_picture(made[d], len(seen[d][0])) for d in DOMAINS}
+        cycles: Mapping[Domain, tuple[Tensor, ...]] = dict.fromkeys(DOMAINS, ())
         if with_cycle:
-            (x_aba, *_), (x_bab, *_) = self.each([Part(into_a, (x_ab,)), Part(into_b, (x_ba,))])
-        return UgatitOutputs(
-            x_ab=x_ab,
-            x_ba=x_ba,
-            x_aba=x_aba,
-            x_bab=x_bab,
-            x_aa=x_aa,
-            x_bb=x_bb,
-            cam_ab=cam_ab,
-            cam_ba=cam_ba,
-            cam_aa=cam_aa,
-            cam_bb=cam_bb,
-        )
+            back = [Part(into[d], (parted[other(d)][0],)) for d in DOMAINS]
+            cycles = dict(zip(DOMAINS, self.each(back), strict=True))
+        ways = {}
+        for domain in DOMAINS:
+            translated, _, logits, _ = parted[other(domain)]
+            _, own, _, own_logits = parted[domain]
+            ways[domain] = UgatitWay(
+                translated=translated,
+                cycle=next(iter(cycles[domain]), None),
+                own=own,
+                logits=logits,
+                own_logits=own_logits,
+            )
+        return Outputs(ways)
 
     def _shared_weight(self, network: Generator) -> SharedWeight | None:
         """What all calls of `network` in this pass share; nothing where each of them has a graph of its own."""
@@ -317,13 +327,13 @@ class UgatitDiscriminators(Divided):
         return {"global": self.global_b, "local": self.local_b}
 
     def forward(self, pictures: Mapping[Domain, Tensor]) -> dict[str, Tensor]:
-        """For `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
-        parts = [Part(partial(_all_scores, self.of(domain).values()), (pictures[domain],)) for domain in DOMAINS]
+        """For the `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
+        parts = [Part(partial(_all_scores, self.of(domain).values()), (x,)) for domain, x in pictures.items()]
         found = self.each(parts)
         names = [f"{reach}{kind}" for reach, network in self.of("a").items() for kind in network.kinds]
         return {
             f"{name}_{domain}": scores
-            for domain, of_domain in zip(DOMAINS, found, strict=True)
+            for domain, of_domain in zip(pictures, found, strict=True)
             for name, scores in zip(names, of_domain, strict=True)
         }
 
@@ -361,6 +371,21 @@ def _decoder_norm(config: UgatitConfig, channels: int) -> FoldedNorm:
             return FoldedNorm(channels, norm, affine=True, variance=config.variance)
 
 
+def _way(
+    source: Domain, x: Tensor, into: Mapping[Domain, Translate], with_cycle: bool, with_identity: bool
+) -> UgatitWay:
+    translated, logits = _with_logits(into[other(source)](x))
+    own, own_logits = _with_logits(into[source](x)) if with_identity else (None, None)
+    cycle = into[source](translated)[0] if with_cycle else None
+    return UgatitWay(translated=translated, cycle=cycle, own=own, logits=logits, own_logits=own_logits)
+
+
+def _with_logits(made: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """The pictures `made`, and their logits or None."""
+    pictures, *logits = made
+    return pictures, next(iter(logits), None)
+
+
 def _translated(network: Generator, shared: SharedWeight | None, *batches: Tensor) -> tuple[Tensor, ...]:
     """Translations of all `batches` in one call and, with attention, their logits."""
     pictures, logits = network(batches[0] if len(batches) == 1 else torch.cat(batches), shared)
@@ -369,7 +394,7 @@ def _translated(network: Generator, shared: SharedWeight | None, *batches: Tenso
 
 def _by_picture(made: Sequence[Tensor], num: int) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """The first `num` of the pictures `made` and the others, then likewise the logits. None for what is not there."""
-    pictures, logits = made if len(made) == 2 else (made[0], None)
+    pictures, logits = _with_logits(made)
     first, others = _parted(pictures, num)
     return first, others, *(_parted(logits, num) if logits is not None else (None, None))
 
