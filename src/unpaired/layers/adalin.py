@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from unpaired.layers.affine import affine, in_blocks
 from unpaired.layers.blocks import Block, blocks, in_float32, scratch_block
+from unpaired.layers.mixed import affine, is_mixed
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
 
@@ -90,7 +90,7 @@ class _MeanAndVariance(torch.autograd.Function):
         gain = 2 * grad_variance / num_pixels
         shift = (grad_mean / num_pixels - gain * mean)[:, :, None, None]
         gain = gain[:, :, None, None]
-        if in_blocks(gain, x):
+        if is_mixed(gain, x):
             return affine(x, gain, shift)
         return torch.addcmul(shift, x, gain).to(x.dtype)
 

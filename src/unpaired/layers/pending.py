@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.layers import convolution
-from unpaired.layers.affine import affine, in_blocks
 from unpaired.layers.lasting import Convolving, LastingKernel
+from unpaired.layers.mixed import affine, is_mixed
 from unpaired.layers.padding import Padding, PaddingMode
 from unpaired.layers.precision import compute_dtype, without_autocast
 from unpaired.layers.prepared import Preparation, applied
@@ -54,7 +54,7 @@ class Pending:
         assert self.slope == 1.0
         if self.gain is None or self.shift is None:
             return x + self.raw
-        if in_blocks(self.gain, self.raw, x):
+        if is_mixed(self.gain, self.raw, x):
             return affine(self.raw, self.gain, self.shift, plus=x)
         return torch.addcmul(x, self.raw, self.gain).add_(self.shift).to(x.dtype)
 

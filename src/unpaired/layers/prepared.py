@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from unpaired.layers.affine import affine, affine_gradients, affine_into, in_blocks, summed
+from unpaired.layers.mixed import affine, affine_gradients, affine_into, is_mixed, summed
 from unpaired.layers.padding import Padding, PaddingMode, fill_border, fold_border, inside, padded
 from unpaired.layers.scratch import Scratch
 
@@ -46,7 +46,7 @@ class Preparation:
         if self.gain is None or self.shift is None:
             inner.copy_(self.raw)
             _activate(inner, self.slope)
-        elif in_blocks(self.gain, self.raw, inner):
+        elif is_mixed(self.gain, self.raw, inner):
             affine_into(inner, self.raw, self.gain, self.shift, slope=self.slope)
         else:
             torch.addcmul(self.shift, self.raw, self.gain, out=inner)
@@ -59,7 +59,7 @@ class Preparation:
         """The gradients of raw, gain and shift by that of `whole`, what `in_place` gave. Uses up both tensors."""
         fold_border(grad, self.padding, self.mode)
         inner, result = inside(grad, self.padding), inside(whole, self.padding)
-        if self.gain is not None and self.shift is not None and in_blocks(self.gain, self.raw, inner):
+        if self.gain is not None and self.shift is not None and is_mixed(self.gain, self.raw, inner):
             norm = self.gain, self.shift
             return affine_gradients(inner, self.raw, *norm, wanted, result=result, slope=self.slope)
         if self.slope != 1.0:
@@ -75,7 +75,7 @@ def applied(raw: Tensor, gain: Tensor | None, shift: Tensor | None, slope: float
     """leaky_relu(raw · gain + shift) in the type of `raw`: `slope` 0 is ReLU, 1 no activation."""
     if gain is None or shift is None:
         return raw if slope == 1.0 else leaky_relu(raw, slope)
-    if in_blocks(gain, raw):
+    if is_mixed(gain, raw):
         return affine(raw, gain, shift, slope=slope)
     out = torch.addcmul(shift, raw, gain).to(raw.dtype)
     return out if slope == 1.0 else leaky_relu(out, slope, inplace=True)
