@@ -67,8 +67,8 @@ class Preparation:
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
         of_raw = (inner * self.gain).to(self.raw.dtype) if wanted[0] else None
-        of_gain = summed(inner * self.raw, self.gain) if wanted[1] else None
-        return of_raw, of_gain, summed(inner, self.shift) if wanted[2] else None
+        of_shift = summed(inner, self.shift) if wanted[2] else None
+        return of_raw, summed(inner.mul_(self.raw), self.gain) if wanted[1] else None, of_shift
 
 
 def applied(raw: Tensor, gain: Tensor | None, shift: Tensor | None, slope: float) -> Tensor:
