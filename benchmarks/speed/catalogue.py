@@ -24,6 +24,7 @@ def catalogue(device: str) -> Mapping[str, Task]:
         Training(name="train-munit-small", preset="munit-small", size=64, batch=4),
         Training(name="train-munit-fast", preset="munit-fast", size=64, batch=4, reference_preset="munit-small"),
         *(Training(name=f"train-ugatit-light-{size}", preset="ugatit-light", size=size) for size in SIZES),
+        *(_less_memory(preset, size) for preset in ("munit", "ugatit-light") for size in (128, 256, 512)),
         Training(name="train-ugatit-full-256", preset="ugatit", size=256, by_default=False, together=False),
         Translation(name="translate-munit-256", preset="munit", size=256, num_styles=10),
         Pipeline(name="data", preset="munit", size=64, stored=256),
@@ -31,6 +32,12 @@ def catalogue(device: str) -> Mapping[str, Task]:
         StartUp(name="startup", preset="munit", size=256),
     ]
     return {task.name: task for task in tasks}
+
+
+def _less_memory(preset: str, size: int) -> Training:
+    """A step with --less-memory, beside the reference's: when it is named."""
+    name = f"train-{preset}-{size}-less-memory"
+    return Training(name=name, preset=preset, size=size, less_memory=True, by_default=False)
 
 
 def chosen(tasks: Mapping[str, Task], names: Sequence[str]) -> tuple[list[Task], list[Problem]]:

@@ -29,12 +29,14 @@ class Training(Task):
     """One step of `preset` at `size` pixels, without an average of the weights: the reference codes have none.
 
     `reference_preset`: whose networks the reference trains, where it does not know all that `preset` asks for.
+    `less_memory`: with --less-memory.
     """
 
     preset: str
     size: int
     batch: int = 1
     reference_preset: str | None = None
+    less_memory: bool = False
 
     @property
     def reference(self) -> str:
@@ -71,7 +73,8 @@ class Training(Task):
                 model, discriminator=replace(model.discriminator, num_layers_global=LARGEST_GLOBAL[self.size])
             )
         data = replace(config.data, size=size)
-        return replace(config, model=model, data=data, batch_size=self.batch, ema_decay=0.0)
+        changed = replace(config, model=model, data=data, batch_size=self.batch, ema_decay=0.0)
+        return replace(changed, less_memory=self.less_memory)
 
 
 def training_step(config: RunConfig) -> Unit:

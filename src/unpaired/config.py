@@ -155,12 +155,6 @@ class RunConfig:
         """Whether it is more important to need little memory than to be fast."""
         return self.less_memory or self.recompute
 
-    @property
-    def memory_flags_left(self) -> tuple[str, ...]:
-        """The flags that would let the same run need less memory, the cheaper one first."""
-        flags = {"--less-memory": self.less_memory, "--recompute": self.recompute}
-        return tuple(flag for flag, is_on in flags.items() if not is_on)
-
     def fitted(self) -> RunConfig:
         """This config with the settings of the model that follow from others, such as the size of the pictures."""
         return replace(self, model=self.model.at_size(self.data.size))

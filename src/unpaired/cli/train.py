@@ -36,9 +36,7 @@ def train(
     recompute: Annotated[bool, _SWITCH, Parameter(help="Need less still: compute maps again, more slowly.")] = False,
     seed: Annotated[str | None, Parameter(help="Seed of everything that is random.")] = None,
     face_weight: Annotated[str | None, Parameter(help="Weight of the face identity loss; see docs/faces.md.")] = None,
-    eval_every: Annotated[
-        str | None, Parameter(help="Measure held-out pictures every so many steps, and keep the best weights.")
-    ] = None,
+    eval_every: Annotated[str | None, Parameter(help="Measure every so many steps, and keep the best weights.")] = None,
     out: Annotated[Path | None, Parameter(help="Run folder to make; by default the next number in runs/.")] = None,
     resume: Annotated[Path | None, Parameter(help="Run folder to go on with, or one of its snapshots.")] = None,
     init: Annotated[Path | None, Parameter(help="Bundle to take the initial weights from.")] = None,

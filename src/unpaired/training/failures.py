@@ -12,6 +12,7 @@ from torch.distributed import DistBackendError
 
 from unpaired.config import RunConfig
 from unpaired.errors import Problem, UserError
+from unpaired.training.memory import cheapest_saving
 
 _CPU_ASKED = re.compile(r"tried to allocate (\d+) bytes")
 _CONNECTION_LOST = re.compile(r"Connection (closed|reset) by peer|Broken pipe")  # gloo's words
@@ -49,7 +50,8 @@ def explained(config: RunConfig, run_folder: Path) -> Iterator[None]:
 
 def _way_out(config: RunConfig) -> str:
     """What needs less memory. First what computes the same, where it is not done yet."""
-    first = "".join(f"Add {flag}, which computes the same. " for flag in config.memory_flags_left[:1])
+    flag = cheapest_saving(config)
+    first = f"Add {flag}, which computes the same. " if flag else ""
     return f"{first}Lower --batch or --size, or use --precision bf16."
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from unpaired.config import RunConfig
+
 MIB = 2**20
 _M_ARENA_MAX = -8  # from glibc's malloc.h
 
@@ -33,6 +35,12 @@ def capacity_mib(device: torch.device) -> float:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() / MIB
     return float(psutil.virtual_memory().total / MIB)
+
+
+def cheapest_saving(config: RunConfig) -> str | None:
+    """The flag that would let the same run need less memory for the least time; None when all are there already."""
+    flags = {"--less-memory": config.less_memory, "--recompute": config.recompute}
+    return next((flag for flag, is_on in flags.items() if not is_on), None)
 
 
 def resident_peak_bytes() -> int:

@@ -21,7 +21,7 @@ from unpaired.domain_names import domain_names
 from unpaired.models.base import AnyMethod
 from unpaired.training.engine import Engine
 from unpaired.training.footprint import batch_without_content, extra_losses_without_content, method_without_content
-from unpaired.training.memory import MIB, capacity_mib
+from unpaired.training.memory import MIB, capacity_mib, cheapest_saving
 from unpaired.training.progress import duration
 from unpaired.training.selfcheck import MIN_STEPS
 from unpaired.training.speeds import slow_precision
@@ -191,7 +191,8 @@ def _remarks(trial: Trial, engine: Engine) -> Iterator[str]:
 def _warnings(plan: Plan) -> list[str]:
     if plan.total_memory < WARN_SHARE * plan.capacity:
         return []
-    first = "".join(f"Add {flag}. " for flag in plan.config.memory_flags_left[:1])
+    flag = cheapest_saving(plan.config)
+    first = f"Add {flag}. " if flag else ""
     return [
         f"warning: this device has {_size(plan.capacity)} of memory. {first}Lower --size or --batch, or the networks' "
         "dim (--set model.generator.dim=32)."

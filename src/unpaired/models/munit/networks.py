@@ -249,8 +249,7 @@ class MunitGenerators(Divided):
         Styles are given of both domains; `more_styles`, where there are some, are those of second translations.
         """
         if len(pictures) < len(DOMAINS):
-            ways = {d: self._way(d, x, prior_styles, with_cycle, more_styles) for d, x in pictures.items()}
-            return Outputs(ways)
+            return Outputs({d: self._way(d, x, prior_styles, with_cycle, more_styles) for d, x in pictures.items()})
         return self._both_ways(pictures, prior_styles, with_cycle, more_styles)
 
     def _way(
@@ -300,22 +299,21 @@ class MunitGenerators(Divided):
         closed: Mapping[Domain, tuple[Tensor, ...]] = dict.fromkeys(DOMAINS, ())
         if with_cycle:
             closed = self._each_domain(lambda d: Part(self.of(d).close_cycle, (content_recon[d], encoded[d][1])))
-        ways = {}
-        for domain in DOMAINS:
-            target = other(domain)
-            _, translated, _, style_recon, *translated_again = made[target]
-            ways[domain] = MunitWay(
-                translated=translated,
-                content=encoded[domain][0],
-                style=encoded[domain][1],
-                own=made[domain][0],
-                prior_style=prior_styles[target],
-                content_recon=content_recon[domain],
-                style_recon=style_recon,
-                cycle=next(iter(closed[domain]), None),
-                prior_style_again=next(iter(again[target]), None),
-                translated_again=next(iter(translated_again), None),
+        ways = {
+            d: MunitWay(
+                translated=made[other(d)][1],
+                content=encoded[d][0],
+                style=encoded[d][1],
+                own=made[d][0],
+                prior_style=prior_styles[other(d)],
+                content_recon=content_recon[d],
+                style_recon=made[other(d)][3],
+                cycle=next(iter(closed[d]), None),
+                prior_style_again=next(iter(again[other(d)]), None),
+                translated_again=next(iter(made[other(d)][4:]), None),
             )
+            for d in DOMAINS
+        }
         return Outputs(ways)
 
     def _each_domain(self, part_of: Callable[[Domain], Part]) -> dict[Domain, tuple[Tensor, ...]]:

@@ -244,17 +244,16 @@ class UgatitGenerators(Divided):
         if with_cycle:
             back = [Part(into[d], (parted[other(d)][0],)) for d in DOMAINS]
             cycles = dict(zip(DOMAINS, self.each(back), strict=True))
-        ways = {}
-        for domain in DOMAINS:
-            translated, _, logits, _ = parted[other(domain)]
-            _, own, _, own_logits = parted[domain]
-            ways[domain] = UgatitWay(
-                translated=translated,
-                cycle=next(iter(cycles[domain]), None),
-                own=own,
-                logits=logits,
-                own_logits=own_logits,
+        ways = {
+            d: UgatitWay(
+                translated=parted[other(d)][0],
+                cycle=next(iter(cycles[d]), None),
+                own=parted[d][1],
+                logits=parted[other(d)][2],
+                own_logits=parted[d][3],
             )
+            for d in DOMAINS
+        }
         return Outputs(ways)
 
     def _shared_weight(self, network: Generator) -> SharedWeight | None:
