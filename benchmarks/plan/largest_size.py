@@ -27,6 +27,7 @@ from unpaired.training.trial import Measured, Trial
 
 MODELS = {"MUNIT": "munit", "U-GAT-IT light": "ugatit-light"}
 PRECISIONS = ("fp32", "bf16")
+SAVINGS = ((), ("less_memory",), ("less_memory", "recompute"))
 COUNTED_SIDES = (256, 320)  # pixels; larger ones lie on the line through these; smaller ones are computed otherwise
 STEP_PX = 32
 LARGEST_SIDE = 4096
@@ -61,17 +62,19 @@ def config_of(preset: str, precision: str, sets: Sequence[str]) -> RunConfig:
 
 
 def main() -> None:
-    """Print one row for each model and precision, with and without recomputation."""
+    """Print one row for each model and precision, with each way to save memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", type=int, nargs="+", default=[4, 8, 16, 24, 40, 80], metavar="GIB")
+    parser.add_argument("--precision", nargs="+", default=PRECISIONS, choices=PRECISIONS)
     parser.add_argument("--set", action="append", default=[], metavar="SETTING", help="as in unpaired train")
     call = parser.parse_args()
     print(f"| model | precision | | {' | '.join(f'{memory} GiB' for memory in call.memory)} |")
     print(f"|---|---|---|{'---|' * len(call.memory)}")
-    for (model, preset), precision, recompute in product(MODELS.items(), PRECISIONS, (False, True)):
-        config = replace(config_of(preset, precision, call.set), recompute=recompute)
+    for (model, preset), precision, savings in product(MODELS.items(), call.precision, SAVINGS):
+        config = replace(config_of(preset, precision, call.set), **dict.fromkeys(savings, True))
         sides = " | ".join(f"{side:,} px" for side in largest_sides(config, call.memory))
-        print(f"| {model} | {precision} | {'`--recompute`' if recompute else ''} | {sides} |", flush=True)
+        flags = " ".join(f"`--{saving.replace('_', '-')}`" for saving in savings)
+        print(f"| {model} | {precision} | {flags} | {sides} |", flush=True)
 
 
 if __name__ == "__main__":

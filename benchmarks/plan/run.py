@@ -28,6 +28,7 @@ class Case:
     size: int
     batch_size: int = 1
     precision: str = "fp32"
+    less_memory: bool = False
     recompute: bool = False
 
 
@@ -45,6 +46,7 @@ CASES = {
     "munit-128, recompute": Case("munit-128", 128, recompute=True),
     "munit": Case("munit", 256),
     "munit, bf16": Case("munit", 256, precision="bf16"),
+    "munit, less memory": Case("munit", 256, less_memory=True),
     "munit, recompute": Case("munit", 256, recompute=True),
     "ugatit-small": Case("ugatit-small", 64),
     "ugatit-small, bf16": Case("ugatit-small", 64, precision="bf16"),
@@ -53,6 +55,7 @@ CASES = {
     "ugatit-light-128, recompute": Case("ugatit-light-128", 128, recompute=True),
     "ugatit-light": Case("ugatit-light", 256),
     "ugatit-light, bf16": Case("ugatit-light", 256, precision="bf16"),
+    "ugatit-light, less memory": Case("ugatit-light", 256, less_memory=True),
     "ugatit-light, recompute": Case("ugatit-light", 256, recompute=True),
 }
 MEASURED_STEPS = 3
@@ -121,7 +124,8 @@ def config_of(case: str) -> RunConfig:
     config = PRESETS[found.preset]()
     data = replace(config.data, size=(found.size, found.size))
     config = replace(config, data=data, batch_size=found.batch_size, precision=found.precision)
-    return replace(config, recompute=found.recompute, device="cpu", self_check=False)
+    savings = {"less_memory": found.less_memory, "recompute": found.recompute}
+    return replace(config, **savings, device="cpu", self_check=False)
 
 
 def in_own_process(function: str, case: str) -> Need:

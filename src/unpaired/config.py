@@ -133,9 +133,7 @@ class RunConfig:
         False, "Need less memory: make the two directions of a step one after the other, a little more slowly."
     )
     recompute: bool = setting(
-        False,
-        "Need less memory, much more slowly: of the generators' passes keep inputs and outputs alone, and compute the "
-        "rest again.",
+        False, "Need less memory, much more slowly: of the generators' passes keep their ends, compute the rest again."
     )
     ema_decay: Fraction = setting(0.999, "Decay of the moving average of the generators; 0 for none.")
     self_check: bool = setting(

@@ -16,9 +16,9 @@ from unpaired.layers import convolution
 from unpaired.layers.pending import Pending
 from unpaired.layers.share import Share
 from unpaired.models.base import DOMAINS, Batch
+from unpaired.models.ugatit.discriminators import LEAK, Discriminator
 from unpaired.models.ugatit.importer import GENERATORS, generator_names, import_checkpoint
 from unpaired.models.ugatit.method import Ugatit
-from unpaired.models.ugatit.networks import LEAK, Discriminator
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ugatit"
 CASES = ["light_small", "full_small"]

@@ -16,9 +16,10 @@ from torch import Tensor
 from unpaired.errors import UserError
 from unpaired.models.base import ImportedModel
 from unpaired.models.ugatit.config import GeneratorConfig, UgatitConfig
+from unpaired.models.ugatit.discriminators import UgatitDiscriminators
 from unpaired.models.ugatit.importer import import_checkpoint
 from unpaired.models.ugatit.importer_tensorflow import import_tensorflow_checkpoint
-from unpaired.models.ugatit.networks import Generator, UgatitDiscriminators, UgatitGenerators
+from unpaired.models.ugatit.networks import Generator, UgatitGenerators
 from unpaired.tensorflow_files.checkpoint import find_prefix, read_checkpoint
 
 GOLDEN = Path(__file__).parents[2] / "golden"

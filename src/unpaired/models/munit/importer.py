@@ -17,7 +17,8 @@ from unpaired.config import DataConfig
 from unpaired.errors import Problem, UserError, raise_if_any
 from unpaired.models.base import DOMAINS, ImportedModel
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
-from unpaired.models.munit.networks import AutoEncoder, MultiScaleDiscriminator
+from unpaired.models.munit.discriminators import MultiScaleDiscriminator
+from unpaired.models.munit.networks import AutoEncoder
 from unpaired.models.munit.reference_yaml import read_reference_yaml
 
 StateDict = dict[str, Tensor]

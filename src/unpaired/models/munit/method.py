@@ -21,7 +21,8 @@ from unpaired.losses.regularization import (
 )
 from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method, other
 from unpaired.models.munit.config import TERMS, MunitConfig
-from unpaired.models.munit.networks import MunitDiscriminators, MunitGenerators, MunitOutputs, MunitWay
+from unpaired.models.munit.discriminators import MunitDiscriminators
+from unpaired.models.munit.networks import MunitGenerators, MunitOutputs, MunitWay
 from unpaired.models.munit.sheets import sample_grids
 from unpaired.schedules import value_at
 

@@ -18,7 +18,8 @@ from unpaired.config import DataConfig
 from unpaired.errors import Problem, UserError, raise_if_any
 from unpaired.models.base import ImportedModel
 from unpaired.models.ugatit.config import NUM_DOWNSAMPLES, DiscriminatorConfig, GeneratorConfig, UgatitConfig
-from unpaired.models.ugatit.networks import Discriminator, Generator
+from unpaired.models.ugatit.discriminators import Discriminator
+from unpaired.models.ugatit.networks import Generator
 
 StateDict = dict[str, Tensor]
 NUM_KEYS_SHOWN = 3

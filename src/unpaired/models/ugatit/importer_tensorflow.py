@@ -27,8 +27,9 @@ from unpaired.models.ugatit.config import (
     GeneratorConfig,
     UgatitConfig,
 )
+from unpaired.models.ugatit.discriminators import Discriminator
 from unpaired.models.ugatit.importer import found_in_words
-from unpaired.models.ugatit.networks import Discriminator, Generator
+from unpaired.models.ugatit.networks import Generator
 from unpaired.models.ugatit.reference_folder import FolderSettings, read_folder_name
 from unpaired.tensorflow_files.checkpoint import find_prefix, read_checkpoint
 

@@ -16,7 +16,8 @@ from unpaired.losses.attention import domain_attention_loss
 from unpaired.losses.reconstruction import mean_absolute_error
 from unpaired.models.base import DOMAINS, Batch, Domain, Grid, Method, other
 from unpaired.models.ugatit.config import UgatitConfig
-from unpaired.models.ugatit.networks import UgatitDiscriminators, UgatitGenerators, UgatitOutputs, UgatitWay
+from unpaired.models.ugatit.discriminators import UgatitDiscriminators
+from unpaired.models.ugatit.networks import UgatitGenerators, UgatitOutputs, UgatitWay
 from unpaired.models.ugatit.sheets import sample_grids
 from unpaired.schedules import value_at
 

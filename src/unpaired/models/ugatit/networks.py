@@ -1,4 +1,4 @@
-"""U-GAT-IT's networks: two translators, and for each domain a global and a local discriminator.
+"""U-GAT-IT's two translators.
 
 Layer by layer as the official codes; the code that norms and convolutions share is in `layers`. A `Pending` map is one
 whose norm and activation are still to be applied, which keeps one map a convolution for the backward pass.
@@ -6,10 +6,9 @@ whose norm and activation are still to be applied, which keeps one map a convolu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,28 +17,19 @@ from torch.nn.functional import adaptive_avg_pool2d, relu
 from unpaired.layers.adalin import Affine, FoldedNorm
 from unpaired.layers.at_once import Divided, Part
 from unpaired.layers.cam import CamAttention
-from unpaired.layers.padding import Padding
+from unpaired.layers.padding import same
 from unpaired.layers.pending import Pending, PendingConv2d
 from unpaired.layers.recompute import Recomputable, recomputed
 from unpaired.layers.resblocks import summed
-from unpaired.layers.spectral import SpectralConv2d
 from unpaired.layers.wide_linear import SharedWeight, WideLinear
 from unpaired.models.base import DOMAINS, Domain, Outputs, Way, other
 from unpaired.models.ugatit.config import ADAPTIVE_NORMS, NUM_DOWNSAMPLES, GeneratorConfig, UgatitConfig
 
 RELU = 0.0
 """Slope below zero of ReLU."""
-LEAK = 0.2
-"""Slope below zero of the discriminators' leaky ReLU."""
 
 Translate = Callable[..., tuple[Tensor, ...]]
 """Translations of all the pictures it is given and, with attention, their logits."""
-Scores = dict[str, Tensor]
-"""Raw scores of one discriminator: the map as "" and, with attention, the logits of its classifiers as "_cam"."""
-
-
-def _same(pixels: int) -> Padding:
-    return (pixels, pixels, pixels, pixels)
 
 
 class ResBlock(nn.Module):
@@ -47,9 +37,9 @@ class ResBlock(nn.Module):
 
     def __init__(self, channels: int, norms: tuple[FoldedNorm, FoldedNorm], *, bias: bool) -> None:
         super().__init__()
-        self.conv1 = PendingConv2d(channels, channels, 3, padding=_same(1), bias=bias)
+        self.conv1 = PendingConv2d(channels, channels, 3, padding=same(1), bias=bias)
         self.norm1 = norms[0]
-        self.conv2 = PendingConv2d(channels, channels, 3, padding=_same(1), bias=bias)
+        self.conv2 = PendingConv2d(channels, channels, 3, padding=same(1), bias=bias)
         self.norm2 = norms[1]
 
     def forward(self, x: Pending, style: Affine | None = None) -> Pending:
@@ -73,10 +63,10 @@ class Encoder(nn.Module):
             return FoldedNorm(channels, "instance", affine=tensorflow)
 
         channels = config.dim
-        self.convs = nn.ModuleList([PendingConv2d(3, channels, 7, padding=_same(3), bias=tensorflow)])
+        self.convs = nn.ModuleList([PendingConv2d(3, channels, 7, padding=same(3), bias=tensorflow)])
         self.norms = nn.ModuleList([norm(channels)])
         for _ in range(NUM_DOWNSAMPLES):
-            self.convs.append(PendingConv2d(channels, channels * 2, 3, stride=2, padding=_same(1), bias=tensorflow))
+            self.convs.append(PendingConv2d(channels, channels * 2, 3, stride=2, padding=same(1), bias=tensorflow))
             channels *= 2
             self.norms.append(norm(channels))
         self.res_blocks = nn.ModuleList(
@@ -131,10 +121,10 @@ class Decoder(nn.Module):
         self.res_blocks = nn.ModuleList(ResBlock(channels, norms(), bias=bias) for _ in range(config.num_res_blocks))
         self.up_convs, self.up_norms = nn.ModuleList(), nn.ModuleList()
         for _ in range(NUM_DOWNSAMPLES):
-            self.up_convs.append(PendingConv2d(channels, channels // 2, 3, upsample=2, padding=_same(1), bias=bias))
+            self.up_convs.append(PendingConv2d(channels, channels // 2, 3, upsample=2, padding=same(1), bias=bias))
             channels //= 2
             self.up_norms.append(FoldedNorm(channels, "blend", affine=True, variance=layers.variance))
-        self.head = PendingConv2d(channels, 3, 7, padding=_same(3), bias=bias)
+        self.head = PendingConv2d(channels, 3, 7, padding=same(3), bias=bias)
 
     def forward(self, features: Tensor, style: Affine | None) -> Tensor:
         """(N, C, h, w) → (N, 3, 4·h, 4·w) in [-1, 1]."""
@@ -269,77 +259,6 @@ class UgatitGenerators(Divided):
     def attention(self, x: Tensor, to: Domain) -> Tensor:
         """Where the translator into `to` looks in `x`: (N, 1, H/4, W/4) ≥ 0, without a natural scale."""
         return self.into(to).heat_map(x)
-
-
-class Discriminator(nn.Module):
-    """A patch discriminator with attention and spectral norm. More layers see more of the picture at once."""
-
-    def __init__(self, config: UgatitConfig, num_layers: int) -> None:
-        super().__init__()
-        tensorflow = config.layers == "tensorflow"
-        stride_1 = (1, 2, 1, 2) if tensorflow else _same(1)  # the original keeps the size, the port loses a pixel
-        widths = [3, *(config.discriminator.dim * 2**level for level in range(num_layers - 1))]
-        self.convs = nn.ModuleList(
-            SpectralConv2d(before, after, 4, stride=2, padding=_same(1)) for before, after in pairwise(widths[:-1])
-        )
-        self.convs.append(SpectralConv2d(widths[-2], widths[-1], 4, padding=stride_1))
-        raw = config.discriminator.cam_weight == "raw"
-        self.attention = (
-            CamAttention(widths[-1], shared=tensorflow, spectral=True, raw_attention=raw)
-            if config.discriminator.cam
-            else None
-        )
-        self.head = SpectralConv2d(widths[-1], 1, 4, padding=stride_1, bias=tensorflow)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The names of its scores."""
-        return ("",) if self.attention is None else ("", "_cam")
-
-    def forward(self, x: Tensor) -> Scores:
-        """(N, 3, H, W) → scores (N, 1, h, w) and, with attention, logits (N, 2). Large means a real picture."""
-        pending = Pending(x)
-        for conv in self.convs:
-            pending = conv(pending, slope=LEAK)
-        scores: Scores = {}
-        if self.attention is not None:
-            attended, scores["_cam"] = self.attention(pending.value())
-            pending = Pending(attended, slope=LEAK)
-        return {"": self.head(pending).value(), **scores}
-
-
-class UgatitDiscriminators(Divided):
-    """All four discriminators. One `forward` scores everything that an update needs."""
-
-    def __init__(self, config: UgatitConfig) -> None:
-        super().__init__()
-        num_global, num_local = config.discriminator.num_layers_global, config.discriminator.num_layers_local
-        self.global_a = Discriminator(config, num_global)
-        self.local_a = Discriminator(config, num_local)
-        self.global_b = Discriminator(config, num_global)
-        self.local_b = Discriminator(config, num_local)
-
-    def of(self, domain: Domain) -> dict[str, Discriminator]:
-        """The discriminators of `domain` by their reach."""
-        if domain == "a":
-            return {"global": self.global_a, "local": self.local_a}
-        return {"global": self.global_b, "local": self.local_b}
-
-    def forward(self, pictures: Mapping[Domain, Tensor]) -> dict[str, Tensor]:
-        """For the `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
-        parts = [Part(partial(_all_scores, self.of(domain).values()), (x,)) for domain, x in pictures.items()]
-        found = self.each(parts)
-        names = [f"{reach}{kind}" for reach, network in self.of("a").items() for kind in network.kinds]
-        return {
-            f"{name}_{domain}": scores
-            for domain, of_domain in zip(pictures, found, strict=True)
-            for name, scores in zip(names, of_domain, strict=True)
-        }
-
-
-def _all_scores(networks: Iterable[Discriminator], x: Tensor) -> tuple[Tensor, ...]:
-    """Every kind of score of each network, in turn."""
-    return tuple(scores for network in networks for scores in network(x).values())
 
 
 def _num_positions(config: GeneratorConfig) -> int:
