@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class NonFiniteError(UserError):
-    """A loss or gradient that is not a number, found before the optimizer could move."""
+    """A loss or gradient that is not a number, found before its networks could move."""
 
 
 def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> dict[str, float]:
@@ -32,7 +32,7 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
 
     `faces` are those of `batch`, for the losses that look at them. Every term appears unweighted, the weighted totals
     as `loss_discriminator` and `loss_generator`.
-    Raises `NonFiniteError` before the optimizer moves.
+    Raises `NonFiniteError` before the networks that it is about move; discriminators may have moved before.
     """
     rates = state.set_learning_rates()
     _free_gradients(state, "generators", "discriminators")
@@ -52,7 +52,7 @@ def _pass(state: TrainState, batch: Batch, faces: Faces | None, sources: Sequenc
     Nothing of it is kept but numbers and gradients, so that one domain after the other needs half the memory.
     """
     # Every pass draws the numbers of the whole step, so that they do not depend on the number of passes.
-    # The 0 has been there from the start: a run that an older version began goes on as it would have.
+    # The 0 has been there from the start: styles of a run that an older version began are drawn as they would have been.
     share = state.engine.share(rng_for(state.config.seed, "step", 0, state.step))
     method = state.method
     method.discriminators.requires_grad_(True)
