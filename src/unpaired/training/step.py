@@ -52,7 +52,7 @@ def _pass(state: TrainState, batch: Batch, faces: Faces | None, sources: Sequenc
     Nothing of it is kept but numbers and gradients, so that one domain after the other needs half the memory.
     """
     # Every pass draws the numbers of the whole step, so that they do not depend on the number of passes.
-    # The 0 has been there from the start: styles of a run that an older version began are drawn as they would have been.
+    # The 0 has been there from the start: a run of an older version goes on with the styles it would have drawn.
     share = state.engine.share(rng_for(state.config.seed, "step", 0, state.step))
     method = state.method
     method.discriminators.requires_grad_(True)
