@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.speed.worker import Contender, Measured, Terms, Worker
 
@@ -22,9 +23,17 @@ class Rules:
     together: bool = True
 
 
-def contest(title: str, contenders: Mapping[str, Contender], rules: Rules) -> Sequence[Round]:
-    """Every round's measurements: A, B, A, B, …. Progress goes to stderr. Raises `UserError` when a side fails."""
-    workers = {name: Worker(f"{title}, {name}", side, rules.terms) for name, side in contenders.items()}
+def contest(
+    title: str, contenders: Mapping[str, Contender], rules: Rules, sources: Mapping[str, Path] | None = None
+) -> Sequence[Round]:
+    """Every round's measurements: A, B, A, B, …. Progress goes to stderr. Raises `UserError` when a side fails.
+
+    A side that is in `sources` imports modules from there.
+    """
+    found_in = sources or {}
+    workers = {
+        name: Worker(f"{title}, {name}", side, rules.terms, found_in.get(name)) for name, side in contenders.items()
+    }
     rounds = []
     with ExitStack() as stack:
         if rules.together:

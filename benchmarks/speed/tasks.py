@@ -50,3 +50,11 @@ class Task(ABC):
     @abstractmethod
     def records(self, call: Call, rounds: Sequence[Round]) -> list[Record]:
         """What the measurements of these sides say."""
+
+
+class OwnTask(Task):
+    """A task with a side of ours in each precision, which can be measured without the reference too."""
+
+    @abstractmethod
+    def own(self, call: Call, precision: Precision) -> Contender:
+        """Our side."""

@@ -11,7 +11,7 @@ from benchmarks.speed.contest import Round
 from benchmarks.speed.counts import needed_macs
 from benchmarks.speed.noise import noise
 from benchmarks.speed.records import Record
-from benchmarks.speed.tasks import Call, Task
+from benchmarks.speed.tasks import Call, OwnTask, Precision
 from benchmarks.speed.worker import Contender, Unit
 
 from benchmarks.speed import munit_reference, ugatit_reference
@@ -25,7 +25,7 @@ LARGEST_GLOBAL = {64: 6}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Task):
+class Training(OwnTask):
     """One step of `preset` at `size` pixels, without an average of the weights: the reference codes have none.
 
     `reference_preset`: whose networks the reference trains, where it does not know all that `preset` asks for.
@@ -45,17 +45,18 @@ class Training(Task):
 
     def contenders(self, call: Call) -> Mapping[str, Contender]:
         """The reference, ours in each precision, and what the machine could do in it."""
-        return {REFERENCE: self._reference(call), **self._ours(call), **products(call.precisions, call.device)}
+        own = {ours(precision): self.own(call, precision) for precision in call.precisions}
+        return {REFERENCE: self._reference(call), **own, **products(call.precisions, call.device)}
+
+    def own(self, call: Call, precision: Precision) -> Contender:
+        """Our step."""
+        return partial(training_step, replace(self._config(self.preset), device=call.device, precision=precision))
 
     def records(self, call: Call, rounds: Sequence[Round]) -> list[Record]:
         """One record a precision."""
         needed = needed_macs(self._config(self.preset).model, self.size, self.batch)
         comparison = Comparison(self.name, self.preset, self.size, self.batch, needed, call.device)
         return [comparison.record(precision, rounds) for precision in call.precisions]
-
-    def _ours(self, call: Call) -> dict[str, Contender]:
-        config = replace(self._config(self.preset), device=call.device)
-        return {ours(p): partial(training_step, replace(config, precision=p)) for p in call.precisions}
 
     def _reference(self, call: Call) -> Contender:
         config = replace(self._config(self.reference_preset or self.preset), device=call.device)

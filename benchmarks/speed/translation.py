@@ -11,7 +11,7 @@ from benchmarks.speed.comparison import REFERENCE, Comparison, ours, products
 from benchmarks.speed.contest import Round
 from benchmarks.speed.counts import translation_macs
 from benchmarks.speed.records import Record
-from benchmarks.speed.tasks import Call, Task
+from benchmarks.speed.tasks import Call, OwnTask, Precision
 from benchmarks.speed.untrained import write_picture, write_untrained_bundle
 from benchmarks.speed.worker import Contender, Unit
 
@@ -22,7 +22,7 @@ from unpaired.presets import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translation(Task):
+class Translation(OwnTask):
     """The reference as its test.py does it, ours as `unpaired translate` does: JPEG files there, PNG files here."""
 
     preset: str
@@ -36,17 +36,13 @@ class Translation(Task):
 
     def contenders(self, call: Call) -> Mapping[str, Contender]:
         """The reference, ours in each precision, and what the machine could do in it."""
-        config = replace(PRESETS[self.preset](), device=call.device)
-        config = replace(config, data=replace(config.data, size=(self.size, self.size)))
-        picture = write_picture(call.workspace / self.name / "picture.png", self.size)
-        assert call.munit is not None, "the command line asks for it"
-        its_out = call.workspace / self.name / "reference"
-        its = partial(munit_reference.translation, call.munit, config, picture, its_out, self.num_styles)
-        own = {
-            ours(p): partial(translation, replace(config, precision=p), picture, picture.parent / p, self.num_styles)
-            for p in call.precisions
-        }
-        return {REFERENCE: its, **own, **products(call.precisions, call.device)}
+        own = {ours(precision): self.own(call, precision) for precision in call.precisions}
+        return {REFERENCE: self._reference(call), **own, **products(call.precisions, call.device)}
+
+    def own(self, call: Call, precision: Precision) -> Contender:
+        """Our translation."""
+        config, picture = replace(self._config(call), precision=precision), self._picture(call)
+        return partial(translation, config, picture, picture.parent / precision, self.num_styles)
 
     def records(self, call: Call, rounds: Sequence[Round]) -> list[Record]:
         """One record a precision."""
@@ -55,6 +51,19 @@ class Translation(Task):
         needed = translation_macs(model, self.size, self.num_styles)
         comparison = Comparison(self.name, self.preset, self.size, 1, needed, call.device)
         return [comparison.record(precision, rounds) for precision in call.precisions]
+
+    def _reference(self, call: Call) -> Contender:
+        assert call.munit is not None, "the command line asks for it"
+        picture = self._picture(call)
+        out = picture.parent / "reference"
+        return partial(munit_reference.translation, call.munit, self._config(call), picture, out, self.num_styles)
+
+    def _config(self, call: Call) -> RunConfig:
+        config = replace(PRESETS[self.preset](), device=call.device)
+        return replace(config, data=replace(config.data, size=(self.size, self.size)))
+
+    def _picture(self, call: Call) -> Path:
+        return write_picture(call.workspace / self.name / "picture.png", self.size)
 
 
 def translation(config: RunConfig, picture: Path, out: Path, num_styles: int) -> Unit:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -45,18 +48,19 @@ class Worker:
     """A process that prepares `contender` and makes a unit of its work whenever `measure` is called.
 
     It starts and is warmed up when the context is entered, and ends when it is left. On a CPU memory is the peak of the
-    whole process, on CUDA that of its tensors.
+    whole process, on CUDA that of its tensors. With a `source` it imports from that folder what is there.
     """
 
-    def __init__(self, name: str, contender: Contender, terms: Terms) -> None:
+    def __init__(self, name: str, contender: Contender, terms: Terms, source: Path | None = None) -> None:
         self.name = name
-        self._contender, self._terms = contender, terms
+        self._contender, self._terms, self._source = contender, terms, source
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._contender, self._terms))
-        self._process.start()
+        with _importing_from(self._source):
+            self._process.start()
         theirs.close()  # so that the pipe breaks when the process ends
         try:
             self._answer()
@@ -96,6 +100,18 @@ class Worker:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+@contextmanager
+def _importing_from(source: Path | None) -> Iterator[None]:
+    """Within it, processes that start look into `source` for modules first."""
+    path = list(sys.path)
+    if source is not None:
+        sys.path.insert(0, str(source))
+    try:
+        yield
+    finally:
+        sys.path[:] = path
 
 
 def _serve(pipe: Connection, contender: Contender, terms: Terms) -> None:

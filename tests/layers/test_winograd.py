@@ -85,6 +85,13 @@ def test_strips_change_nothing(way, num, height, width, numbers):
         assert_plain(way, *problem(way, num, 2, 3, height, width))
 
 
+@given(filters, small, st.integers(1, 7), small, st.integers(1, 1000))
+def test_gradients_for_a_part_of_the_channels_at_a_time_are_the_same(way, num, channels, outputs, numbers):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "_KERNEL_NUMBERS", numbers)
+        assert_plain(way, *problem(way, num, channels, outputs, 6, 5))
+
+
 @given(st.integers(1, 9), st.integers(1, 9))
 def test_a_row_and_a_column_that_no_kernel_meets_get_no_gradient(height, width):
     way = Winograd(2, 2, 4)

@@ -14,6 +14,13 @@ def note(path: Path, letter: str) -> Unit:
     return partial(_append, path, letter)
 
 
+def note_version(path: Path) -> Unit:
+    """A unit that leaves behind what the module `which_version` says, of which there may be several."""
+    from which_version import LETTER
+
+    return partial(_append, path, LETTER)
+
+
 def fails() -> Unit:
     raise ValueError("no such network")
 

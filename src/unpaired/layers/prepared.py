@@ -64,11 +64,18 @@ class Preparation:
             return affine_gradients(inner, self.raw, *norm, wanted, result=result, slope=self.slope)
         if self.slope != 1.0:
             inner = torch.ops.aten.leaky_relu_backward(inner, result, self.slope, True)
+            grad.untyped_storage().resize_(0)  # the caller holds it: a map less where most memory is needed
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
-        of_raw = (inner * self.gain).to(self.raw.dtype) if wanted[0] else None
         of_shift = summed(inner, self.shift) if wanted[2] else None
-        return of_raw, summed(inner.mul_(self.raw), self.gain) if wanted[1] else None, of_shift
+        of_gain = summed(self._times_raw(inner), self.gain) if wanted[1] else None
+        return inner.mul_(self.gain).to(self.raw.dtype) if wanted[0] else None, of_gain, of_shift
+
+    def _times_raw(self, grad: Tensor) -> Tensor:
+        """`grad` · raw, on a CPU where `whole` was, which is used up by now."""
+        if grad.device.type != "cpu":
+            return grad * self.raw
+        return torch.mul(grad, self.raw, out=_scratch.map("prepared", grad.shape, grad.dtype))
 
 
 def applied(raw: Tensor, gain: Tensor | None, shift: Tensor | None, slope: float) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class Scratch(threading.local):
                 buffer = self._buffers[name, dtype] = torch.empty(count, dtype=dtype)
         return buffer[:count].view(shape)
 
-    def map(self, name: str, shape: tuple[int, int, int, int], dtype: torch.dtype) -> Tensor:
+    def map(self, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """The same, for a map (N, C, H, W) in channels-last order."""
         num, channels, height, width = shape
         return self.take(name, (num, height, width, channels), dtype).permute(0, 3, 1, 2)

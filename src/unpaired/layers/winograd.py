@@ -32,6 +32,7 @@ _POINTS = {  # by the positions along one side: chosen by measured rounding, all
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
 }
 _STRIP_NUMBERS = 2**21  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
+_KERNEL_NUMBERS = 7 * 2**19  # in transformed kernels whose gradients are made at a time
 
 _Matrix = list[list[Fraction]]
 _scratch = Scratch()
@@ -89,12 +90,23 @@ class Winograd:
     ) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of `x` and of `weight`, those that are `wanted`, by that of the result."""
         for_x, for_weight = wanted
-        kernels = self.kernels(weight) if for_x else None
-        size = (self._side**2, len(weight), self.stride**2 * x.shape[1])
-        grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
         grad_x = torch.empty_like(x, memory_format=torch.channels_last) if for_x else None
+        grad_weight = torch.empty_like(weight, memory_format=torch.channels_last) if for_weight else None
+        for part in self._channel_parts(weight):
+            kernels = self.kernels(weight[:, part]) if for_x else None
+            size = (self._side**2, len(weight), self.stride**2 * (part.stop - part.start))
+            grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
+            self._part_gradients(grad, x[:, part], kernels, None if grad_x is None else grad_x[:, part], grad_kernels)
+            if grad_weight is not None and grad_kernels is not None:
+                self._weight_into(grad_weight[:, part], grad_kernels)
+        return grad_x, grad_weight
+
+    def _part_gradients(
+        self, grad: Tensor, x: Tensor, kernels: Tensor | None, grad_x: Tensor | None, grad_kernels: Tensor | None
+    ) -> None:
+        """Write the gradients of `x` and `kernels`, where they are wanted, to `grad_x` and `grad_kernels`."""
         num_rows = 0
-        for strip, start in self._strips(x, len(weight)):
+        for strip, start in self._strips(x, grad.shape[1]):
             first = start // self.stride
             products = self._products(grad[:, :, first : first + self._size(strip)[0]], strip)  # (n², T, O)
             if grad_kernels is not None:
@@ -106,7 +118,14 @@ class Winograd:
                 num_rows = start + strip.shape[2]
         if grad_x is not None:
             grad_x[:, :, num_rows:] = 0
-        return grad_x, None if grad_kernels is None else self._weight(grad_kernels, weight)
+
+    def _channel_parts(self, weight: Tensor) -> list[slice]:
+        """The channels of `weight` (O, C, k, k) in parts whose transformed kernels are as large as is allowed."""
+        num_channels = weight.shape[1]
+        of_one = self._side**2 * self.stride**2 * len(weight)
+        num_parts = min(num_channels, -(-of_one * num_channels // _KERNEL_NUMBERS))
+        size = -(-num_channels // num_parts)
+        return [slice(first, min(first + size, num_channels)) for first in range(0, num_channels, size)]
 
     def _matrices(self, like: Tensor) -> _Matrices:
         return _matrices(self.taps, self.tile, like.dtype)
@@ -174,14 +193,12 @@ class Winograd:
         each = _scratch.copied("weight", parts.permute(2, 4, 0, 3, 5, 1)).view(self.taps**2, -1)
         return _product("kernels", self._matrices(weight).kernels, each).view(self._side**2, len(weight), -1)
 
-    def _weight(self, grad: Tensor, weight: Tensor) -> Tensor:
-        """The adjoint of `kernels`."""
-        num_outputs, channels = weight.shape[:2]
-        apart = _product("weight", self._matrices(weight).kernels.T, grad.view(self._side**2, -1))
-        parts = apart.view(self.taps, self.taps, num_outputs, self.stride, self.stride, channels)
-        out = weight.new_empty(num_outputs, self.taps, self.stride, self.taps, self.stride, channels)
-        by_pixel = out.copy_(parts.permute(2, 0, 3, 1, 4, 5)).view(num_outputs, *weight.shape[2:], channels)
-        return by_pixel.permute(0, 3, 1, 2)  # (O, C, k, k) in channels-last order
+    def _weight_into(self, out: Tensor, grad: Tensor) -> None:
+        """Write the adjoint of `kernels` to `out` (O, C, k, k)."""
+        apart = _product("weight", self._matrices(out).kernels.T, grad.view(self._side**2, -1))
+        parts = apart.view(self.taps, self.taps, len(out), self.stride, self.stride, out.shape[1])
+        sides = (self.taps, self.stride)
+        torch.unflatten(torch.unflatten(out, 3, sides), 2, sides).copy_(parts.permute(2, 5, 0, 3, 1, 4))
 
     def _products(self, grad: Tensor, x: Tensor) -> Tensor:
         """The adjoint of what `filtered` makes of the products of all positions."""

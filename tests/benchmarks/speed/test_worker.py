@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks.speed.contest import Rules, contest
 from benchmarks.speed.worker import Terms
-from speed_sides import dies, fails, note
+from speed_sides import dies, fails, note, note_version
 
 from benchmarks.speed import worker
 from unpaired.errors import UserError
@@ -31,6 +32,17 @@ def test_sides_that_do_not_fit_at_once_are_warmed_up_for_every_turn(tmp_path: Pa
     (found,) = contest("x", sides, Rules(rounds=1, terms=TERMS, together=False))
     assert set(found) == {"a", "b"}
     assert path.read_text(encoding="utf-8") == "aabb"
+
+
+def test_sides_may_have_modules_of_their_own(tmp_path: Path) -> None:
+    sources = {letter: tmp_path / letter for letter in "ab"}
+    for letter, source in sources.items():
+        source.mkdir()
+        (source / "which_version.py").write_text(f"LETTER = {letter!r}", encoding="utf-8")
+    before, path = list(sys.path), tmp_path / "turns"
+    contest("x", dict.fromkeys(sources, partial(note_version, path)), Rules(rounds=1, terms=TERMS), sources)
+    assert path.read_text(encoding="utf-8") == "abab"  # warm-up, and one round
+    assert sys.path == before
 
 
 def test_a_side_that_fails_is_named_with_its_reason() -> None:

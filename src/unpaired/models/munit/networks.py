@@ -181,9 +181,12 @@ class AutoEncoder(nn.Module):
         The picture of its own `content` and `style`; that of the `other` domain's content with the style `prior`, and
         the content and style of that, encoded again; then those of the other's content with the styles `more`.
         """
-        codes = [(content, style), *((other, drawn) for drawn in (prior, *more))]
-        own, translated, *again = self.decode_all(*codes)
-        return own, translated, *self.encode(translated), *again
+        # what is made last goes first on the way back, and its maps with it: own, of which nothing else is made
+        pictures = self.decode_all(*((other, drawn) for drawn in (prior, *more)), (content, style))
+        translated = next(pictures)
+        encoded_again = self.encode(translated)
+        *again, own = pictures
+        return own, translated, *encoded_again, *again
 
     def close_cycle(self, content: Tensor, style: Tensor) -> tuple[Tensor]:
         """The picture with the content that a translation kept and its own style."""
@@ -261,7 +264,6 @@ class MunitGenerators(Divided):
         target = other(source)
         here, there = self.of(source), self.of(target)
         content, style = here.encode(x)
-        own = here.decode(content, style)
         prior_style = prior_styles[target]
         again = None if more_styles is None else more_styles[target]
         styles = [prior_style] if again is None else [prior_style, again]
@@ -271,7 +273,7 @@ class MunitGenerators(Divided):
             translated=translated,
             content=content,
             style=style,
-            own=own,
+            own=here.decode(content, style),
             prior_style=prior_style,
             content_recon=content_recon,
             style_recon=style_recon,
