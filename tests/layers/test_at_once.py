@@ -27,8 +27,8 @@ class Pair(Divided):
         self.seen: list[tuple[int, int]] = []
 
     def forward(self, x_a: Tensor, x_b: Tensor, twice: bool = False) -> tuple[Tensor, ...]:
-        (a, *_), (b, *_) = self.each([self._part(0, x_a), self._part(1, x_b)], twice=twice)
-        made_a, made_b = self.each([self._mix(0, a, b), self._mix(1, b, a)], twice=twice)
+        (a, *_), (b, *_) = self.each({0: self._part(0, x_a), 1: self._part(1, x_b)}, twice=twice).values()
+        made_a, made_b = self.each({0: self._mix(0, a, b), 1: self._mix(1, b, a)}, twice=twice).values()
         return *made_a, *made_b
 
     def _part(self, index: int, x: Tensor) -> Part:
@@ -148,7 +148,7 @@ def test_frozen_parameters_get_no_gradient_and_pass_it_on():
 
 def test_what_needs_no_gradient_within_needs_none_outside():
     _, at_once = pairs()
-    (a, plus), _ = at_once.each([at_once._part(0, drawn(3, 4)), at_once._part(1, drawn(3, 4))])
+    a, plus = at_once.each({number: at_once._part(number, drawn(3, 4)) for number in range(2)})[0]
     assert a.requires_grad
     assert not plus.requires_grad
 
@@ -189,7 +189,7 @@ def test_an_error_in_a_part_comes_out_when_the_others_have_ended():
     network = Divided()
     set_at_once(network, True)
     with pytest.raises(ArithmeticError):
-        network.each([Part(bad, (drawn(1),)), Part(good, (drawn(1),))])
+        network.each({"bad": Part(bad, (drawn(1),)), "good": Part(good, (drawn(1),))})
     assert ended.is_set()
 
 
@@ -209,7 +209,8 @@ def test_a_backward_pass_frees_what_was_kept_for_it():
     kept_there: list[weakref.ref[Tensor]] = []
     network = Divided()
     set_at_once(network, True)
-    (a,), (b,) = network.each([Part(lambda x: (Noting.apply(x),), (drawn(2).requires_grad_(),)) for _ in "ab"])
+    made = network.each({d: Part(lambda x: (Noting.apply(x),), (drawn(2).requires_grad_(),)) for d in "ab"})
+    (a,), (b,) = made.values()
     assert all(ref() is not None for ref in kept_there)
     (a + b).sum().backward()
     assert all(ref() is None for ref in kept_there)

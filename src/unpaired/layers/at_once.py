@@ -7,7 +7,7 @@ no two parts add to the same gradient, and gradients of what they are given are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from unpaired.layers.pools import pool_of
 from unpaired.layers.thin import collecting, collection
 
+Key = TypeVar("Key")
 T = TypeVar("T")
 Run = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 """Does several works and gives their results."""
@@ -47,14 +48,14 @@ class Divided(nn.Module):
         """Whether that many parts would be worked on at once, or in turn as if they were."""
         return self.run is not None and torch.is_grad_enabled() and torch.get_num_threads() % num_parts == 0
 
-    def each(self, parts: Sequence[Part], *, twice: bool = False) -> list[tuple[Tensor, ...]]:
+    def each(self, parts: Mapping[Key, Part], *, twice: bool = False) -> dict[Key, tuple[Tensor, ...]]:
         """What each of `parts` gives. `twice`: gradients of it may get gradients, for which parts cannot be at once."""
         if twice or self.run is None or not self.divides(len(parts)):
-            return [part.function(*part.inputs) for part in parts]
-        passes = _Passes(parts, self.run)
+            return {key: part.function(*part.inputs) for key, part in parts.items()}
+        passes = _Passes(list(parts.values()), self.run)
         anchor = torch.empty(0, requires_grad=True)  # there are parameters, of which the graph here knows nothing
-        given = iter(_AtOnce.apply(passes, anchor, *(x for part in parts for x in part.inputs)))
-        return [tuple(next(given) for _ in outputs) for outputs in passes.outputs]
+        given = iter(_AtOnce.apply(passes, anchor, *(x for part in parts.values() for x in part.inputs)))
+        return {key: tuple(next(given) for _ in outputs) for key, outputs in zip(parts, passes.outputs, strict=True)}
 
 
 def set_at_once(network: nn.Module, on: bool) -> None:

@@ -74,9 +74,8 @@ class MunitDiscriminators(Divided):
         `twice`: gradients of these may have gradients.
         """
         networks: dict[Domain, MultiScaleDiscriminator] = {"a": self.a, "b": self.b}
-        parts = [Part(partial(self._scores, networks[d]), tuple(batches)) for d, batches in pictures.items()]
-        found = self.each(parts, twice=twice)
-        return {d: _by_batch(scores, len(pictures[d])) for d, scores in zip(pictures, found, strict=True)}
+        parts = {d: Part(partial(self._scores, networks[d]), tuple(batches)) for d, batches in pictures.items()}
+        return {d: _by_batch(scores, len(pictures[d])) for d, scores in self.each(parts, twice=twice).items()}
 
     def _scores(self, network: MultiScaleDiscriminator, *batches: Tensor) -> tuple[Tensor, ...]:
         """Those of each scale of each batch. In one pass, where samples do not mix."""

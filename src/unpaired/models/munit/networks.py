@@ -290,15 +290,15 @@ class MunitGenerators(Divided):
         more_styles: Mapping[Domain, Tensor] | None,
     ) -> MunitOutputs:
         """The same of both domains: the networks of a and those of b may be worked on at once."""
-        encoded = self._each_domain(lambda d: Part(self.of(d).encode, (pictures[d],)))
+        encoded = self.each({d: Part(self.of(d).encode, (pictures[d],)) for d in DOMAINS})
         again = {d: () if more_styles is None else (more_styles[d],) for d in DOMAINS}
-        made = self._each_domain(
-            lambda d: Part(self.of(d).make, (*encoded[d], encoded[other(d)][0], prior_styles[d], *again[d]))
-        )
+        seen = {d: (*encoded[d], encoded[other(d)][0], prior_styles[d], *again[d]) for d in DOMAINS}
+        made = self.each({d: Part(self.of(d).make, seen[d]) for d in DOMAINS})
         content_recon = {d: made[other(d)][2] for d in DOMAINS}
         closed: Mapping[Domain, tuple[Tensor, ...]] = dict.fromkeys(DOMAINS, ())
         if with_cycle:
-            closed = self._each_domain(lambda d: Part(self.of(d).close_cycle, (content_recon[d], encoded[d][1])))
+            kept = {d: (content_recon[d], encoded[d][1]) for d in DOMAINS}
+            closed = self.each({d: Part(self.of(d).close_cycle, kept[d]) for d in DOMAINS})
         ways = {
             d: MunitWay(
                 translated=made[other(d)][1],
@@ -315,10 +315,6 @@ class MunitGenerators(Divided):
             for d in DOMAINS
         }
         return Outputs(ways)
-
-    def _each_domain(self, part_of: Callable[[Domain], Part]) -> dict[Domain, tuple[Tensor, ...]]:
-        """What the part of each domain gives."""
-        return dict(zip(DOMAINS, self.each([part_of(domain) for domain in DOMAINS]), strict=True))
 
     def encode_content(self, x: Tensor, domain: Domain) -> Tensor:
         """Content code of pictures of `domain`."""

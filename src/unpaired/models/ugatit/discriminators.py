@@ -79,12 +79,11 @@ class UgatitDiscriminators(Divided):
 
     def forward(self, pictures: Mapping[Domain, Tensor]) -> dict[str, Tensor]:
         """For the `pictures` (N, 3, H, W) of each domain the scores, as `global_a`, `global_cam_a`, `local_a`, …"""
-        parts = [Part(partial(_all_scores, self.of(domain).values()), (x,)) for domain, x in pictures.items()]
-        found = self.each(parts)
+        found = self.each({d: Part(partial(_all_scores, self.of(d).values()), (x,)) for d, x in pictures.items()})
         names = [f"{reach}{kind}" for reach, network in self.of("a").items() for kind in network.kinds]
         return {
             f"{name}_{domain}": scores
-            for domain, of_domain in zip(pictures, found, strict=True)
+            for domain, of_domain in found.items()
             for name, scores in zip(names, of_domain, strict=True)
         }
 

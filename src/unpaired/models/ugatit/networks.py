@@ -228,12 +228,11 @@ class UgatitGenerators(Divided):
     ) -> UgatitOutputs:
         """The translators into a and into b may be worked on at once; each sees all its pictures in one call."""
         seen = {d: (pictures[other(d)], pictures[d])[: 1 + with_identity] for d in DOMAINS}
-        made = dict(zip(DOMAINS, self.each([Part(into[d], seen[d]) for d in DOMAINS]), strict=True))
+        made = self.each({d: Part(into[d], seen[d]) for d in DOMAINS})
         parted = {d: _by_picture(made[d], len(seen[d][0])) for d in DOMAINS}
         cycles: Mapping[Domain, tuple[Tensor, ...]] = dict.fromkeys(DOMAINS, ())
         if with_cycle:
-            back = [Part(into[d], (parted[other(d)][0],)) for d in DOMAINS]
-            cycles = dict(zip(DOMAINS, self.each(back), strict=True))
+            cycles = self.each({d: Part(into[d], (parted[other(d)][0],)) for d in DOMAINS})
         ways = {
             d: UgatitWay(
                 translated=parted[other(d)][0],
