@@ -72,6 +72,8 @@ CASES = {
     "ugatit full": case(UGATIT_FULL),
     "ugatit with faces": case(UGATIT_LIGHT, FACE),
     "munit in bf16": case(MUNIT, precision="bf16"),
+    "munit, one direction after the other": replace(case(EVERY_TERM), less_memory=True),
+    "ugatit with faces, one direction after the other": replace(case(UGATIT_LIGHT, FACE), less_memory=True),
     "munit recomputed": replace(case(EVERY_TERM), recompute=True),
     "ugatit recomputed": replace(case(UGATIT_LIGHT), recompute=True),
 }
@@ -121,6 +123,18 @@ def steps_in_two(rank: int) -> dict[str, tuple[list[dict[str, float]], list[dict
         engine = Engine("cpu", "fp32", processes)
         assert (engine.rank, engine.world_size) == (rank, 2)
         return {name: steps(config, engine) for name, config in CASES.items()}
+
+
+def gradients_in_two(rank: int) -> list[Tensor]:
+    """The gradient of one weight in process `rank` after a pass that is averaged later, and after one that is not."""
+    with together() as processes:
+        engine, found = Engine("cpu", "fp32", processes), []
+        network = engine.wrap(nn.Linear(1, 1, bias=False))
+        for on in (True, False):
+            with engine.averaging_later(network, on=on):
+                network(torch.tensor([[1.0 + rank]])).backward()
+            found += [gradient.clone() for gradient in (p.grad for p in network.parameters()) if gradient is not None]
+        return found
 
 
 def received_in_two(rank: int, path: Path) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from shared_runs import STAND_INS, runs_in_two, train
-from shared_steps import CASES, load_bricks, pictures, received_in_two, steps, steps_in_two
+from shared_steps import CASES, gradients_in_two, load_bricks, pictures, received_in_two, steps, steps_in_two
 from torch import Tensor
 from two_processes import run_in_two
 
@@ -72,6 +72,12 @@ def test_two_processes_step_as_one_does_with_the_whole_batch(tmp_path: Path, mon
                 moments = f"optimizer_{network}.exp_avg"
                 assert largest_difference(moments, found, expected) < (tight if step == 1 else loose), where
                 assert deviation(network, found, expected, tensors[0]) < loose, where
+
+
+def test_gradients_of_several_passes_are_averaged_once(tmp_path: Path) -> None:
+    (first, *_), (second, *_) = found = run_in_two(gradients_in_two, tmp_path)
+    assert (float(first), float(second)) == (1.0, 2.0), "each its own"
+    assert [float(after) for _, after in found] == [3.0, 3.0], "the mean of 1 + 1 and 2 + 2"
 
 
 def test_what_one_process_has_read_all_have(tmp_path: Path) -> None:

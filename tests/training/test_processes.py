@@ -156,9 +156,3 @@ def test_batch_norm_would_make_several_processes_differ_from_one(changed, config
     assert sharing_problems(changed(model=model), 1) == []
     (problem,) = sharing_problems(changed(model=model), 2)
     assert problem.message.startswith("model.generator.content_norm=batch")
-
-
-def test_one_direction_after_the_other_is_for_one_process(changed):
-    assert sharing_problems(changed(less_memory=True), 1) == []
-    (problem,) = sharing_problems(changed(less_memory=True), 2)
-    assert problem.message.startswith("--less-memory: 2 processes")

@@ -41,10 +41,10 @@ class Engine:
             return precision
         return "bf16" if self.device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
-    def wrap(self, module: nn.Module) -> nn.Module:
+    def wrap(self, module: nn.Module, *, in_parts: bool = False) -> nn.Module:
         """`module` on the device; with several processes wrapped so that `backward` averages its gradients.
 
-        Its buffers are those of the main process at the start of each pass.
+        Its buffers are those of the main process at the start of each pass. `in_parts`: a pass may not need all of it.
         """
         arranged(module, self.device)
         if self.world_size == 1:
@@ -52,7 +52,19 @@ class Engine:
         # of 1×1 kernels: both strides mean the same, and copying that little costs nothing
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
         devices = None if self.device.type == "cpu" else [self.device]
-        return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
+        return DistributedDataParallel(
+            module, device_ids=devices, gradient_as_bucket_view=True, find_unused_parameters=in_parts
+        )
+
+    def averaging_later(self, module: nn.Module, on: bool) -> AbstractContextManager[None]:
+        """Within it, if `on`, gradients of the wrapped `module` stay in their process and are added up.
+
+        The first pass without it averages the sums. Both directions of a pass, forward and backward, belong within.
+        """
+        if on and isinstance(module, DistributedDataParallel):
+            context: AbstractContextManager[None] = module.no_sync()
+            return context
+        return nullcontext()
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which networks run: bfloat16 where it is safe, or float32 throughout."""

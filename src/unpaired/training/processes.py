@@ -134,9 +134,6 @@ def sharing_problems(config: RunConfig, num_processes: int) -> list[Problem]:
     if num_processes == 1:
         return []
     problems = []
-    if config.less_memory:
-        message = f"--less-memory: {num_processes} processes average the gradients of both directions at once"
-        problems.append(Problem(message, "Leave it out; --recompute and more processes save memory too."))
     if config.batch_size % num_processes:
         size = max(1, round(config.batch_size / num_processes)) * num_processes
         message = f"--batch {config.batch_size}: cannot be shared equally by {num_processes} processes"

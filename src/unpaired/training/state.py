@@ -55,7 +55,7 @@ class TrainState:
                 set_at_once(network, not config.saves_memory)  # at once is faster, one by one takes less memory
         self.extra_losses = ExtraLosses(config.losses, engine.device)
         self.generators = engine.wrap(self.method.generators)
-        self.discriminators = engine.wrap(self.method.discriminators)
+        self.discriminators = engine.wrap(self.method.discriminators, in_parts=config.less_memory)
         self.ema = Ema(self.method.generators, config.ema_decay) if config.ema_decay > 0 else None
         self.optimizers = {
             "generators": _adam(self.method.generators, config.optimizer, config.optimizer.lr_generator),

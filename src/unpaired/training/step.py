@@ -39,7 +39,11 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     rates = state.set_learning_rates()
     _free_gradients(state, "generators", "discriminators")
     passes = [(domain,) for domain in DOMAINS] if state.config.less_memory else [DOMAINS]
-    values = _together([_pass(state, batch, faces, sources) for sources in passes])
+    parts = []
+    for sources in passes:
+        with state.engine.averaging_later(state.generators, on=sources != passes[-1]):
+            parts.append(_pass(state, batch, faces, sources))
+    values = _together(parts)
     values["grad_norm_generator"] = _move(state, "generator")
     state.method.constrain()
     if state.ema is not None:
