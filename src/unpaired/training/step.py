@@ -81,29 +81,19 @@ def _pass(state: TrainState, batch: Batch, faces: Faces | None, sources: Sequenc
 
 def _together(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     """The numbers of a step by those of its passes, which add up; each moved other discriminators."""
-    norm = math.hypot(*(part.pop("grad_norm_discriminator") for part in parts))
-    values: dict[str, float] = {}
-    for part in parts:
-        values |= {name: values.get(name, 0.0) + value for name, value in part.items()}
-    return values | {"grad_norm_discriminator": norm}
+    names = dict.fromkeys(name for part in parts for name in part)
+    sums = {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+    return sums | {"grad_norm_discriminator": math.hypot(*(part["grad_norm_discriminator"] for part in parts))}
 
 
 def _free_gradients(state: TrainState, *networks: str) -> None:
-    """Forget gradients as soon as they are used: they take as much memory as the weights.
-
-    Here few maps are left, so that this is the place to give memory back, for those who would rather wait.
-    """
+    """Forget gradients as soon as they are used: they take as much memory as the weights."""
     for name in networks:
         state.optimizers[name].zero_grad()
-    if state.config.saves_memory and state.engine.device.type == "cpu":
-        give_back_free_memory()
 
 
 def _close_holes(state: TrainState, batch: Batch) -> None:
-    """Give memory back between maps that are kept, where these are large: of MUNIT at 256 px a tenth of the peak.
-
-    Smaller maps leave holes that take longer to fill again than they are worth.
-    """
+    """Give memory back between maps that are kept, where these are large or little memory matters more than time."""
     is_large = state.config.saves_memory or batch.x_a[:, 0].numel() >= _LARGE_PIXELS
     if is_large and state.engine.device.type == "cpu":
         give_back_free_memory()
