@@ -64,7 +64,7 @@ class Preparation:
             return affine_gradients(inner, self.raw, *norm, wanted, result=result, slope=self.slope)
         if self.slope != 1.0:
             inner = torch.ops.aten.leaky_relu_backward(inner, result, self.slope, True)
-            grad.untyped_storage().resize_(0)  # the caller holds it: a map less where most memory is needed
+            _free(grad)
         if self.gain is None or self.shift is None:
             return inner.to(self.raw.dtype) if wanted[0] else None, None, None
         of_shift = summed(inner, self.shift) if wanted[2] else None
@@ -76,6 +76,15 @@ class Preparation:
         if grad.device.type != "cpu":
             return grad * self.raw
         return torch.mul(grad, self.raw, out=_scratch.map("prepared", grad.shape, grad.dtype))
+
+
+def _free(x: Tensor) -> None:
+    """Give back the memory of `x`, used up, which a caller still holds: a map less where a step needs most.
+
+    On a CPU alone; torch's storages on Apple's GPUs cannot shrink.
+    """
+    if x.device.type == "cpu":
+        x.untyped_storage().resize_(0)
 
 
 def applied(raw: Tensor, gain: Tensor | None, shift: Tensor | None, slope: float) -> Tensor:
