@@ -32,7 +32,7 @@ _POINTS = {  # by the positions along one side: chosen by measured rounding, all
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
 }
 _STRIP_NUMBERS = 2**21  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
-_KERNEL_NUMBERS = 7 * 2**19  # in transformed kernels whose gradients are made at a time
+_KERNEL_NUMBERS = 5 * 2**19  # in transformed kernels: larger ones are made, and used, in parts
 
 _Matrix = list[list[Fraction]]
 _scratch = Scratch()
@@ -48,27 +48,31 @@ class Winograd:
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W), weight (O, C, taps·stride, taps·stride) → (N, O, h, w), in channels-last order."""
-        return self.filtered(x, self.kernels(weight))
+        out = _channels_last(x, (len(x), len(weight), *self._size(x)))
+        for part in self._parts(len(weight), self.stride**2 * weight.shape[1]):
+            self._filter(x, self.kernels(weight[part]), out[:, part])
+        return out
 
     def filtered(self, x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, spread: int = 1) -> Tensor:
         """`convolve` with the `kernels` (n², O, stride²·C) that `kernels` made of a weight, plus `bias`.
 
         With a `spread` of 2, each output is one of the 2×2 pixels of a result twice as large: O is (2, 2, outputs).
         """
-        num_outputs = len(kernels[0]) // spread**2
         height, width = self._size(x)
-        out = torch.empty(
-            (len(x), num_outputs, height * spread, width * spread), dtype=x.dtype, memory_format=torch.channels_last
-        )
+        out = _channels_last(x, (len(x), len(kernels[0]) // spread**2, height * spread, width * spread))
+        self._filter(x, kernels, out, bias, spread=spread)
+        return out
+
+    def _filter(self, x: Tensor, kernels: Tensor, out: Tensor, bias: Tensor | None = None, *, spread: int = 1) -> None:
+        """Write to `out` what `filtered` gives."""
         for strip, start in self._strips(x, len(kernels[0])):
             rows, columns = self._num_tiles(strip)
             products = _batch_product("products", self._tiles(strip), kernels.mT)
             apart = _product("pixels", self._matrices(x).outputs, products.view(self._side**2, -1))
-            tiles = apart.view(self.tile, self.tile, len(x), rows, columns, spread, spread, num_outputs)
+            tiles = apart.view(self.tile, self.tile, len(x), rows, columns, spread, spread, out.shape[1])
             first = start // self.stride * spread
             lines = out[:, :, first : first + self._size(strip)[0] * spread]
             self._put_together(lines, tiles.permute(2, 3, 0, 5, 4, 1, 6, 7), bias)
-        return out
 
     def _put_together(self, out: Tensor, tiles: Tensor, bias: Tensor | None) -> None:
         """Write to `out` (N, O, h, w) the outputs in `tiles` (N, rows, tile, spread, columns, tile, spread, O)."""
@@ -92,7 +96,7 @@ class Winograd:
         for_x, for_weight = wanted
         grad_x = torch.empty_like(x, memory_format=torch.channels_last) if for_x else None
         grad_weight = torch.empty_like(weight, memory_format=torch.channels_last) if for_weight else None
-        for part in self._channel_parts(weight):
+        for part in self._parts(weight.shape[1], self.stride**2 * len(weight)):
             kernels = self.kernels(weight[:, part]) if for_x else None
             size = (self._side**2, len(weight), self.stride**2 * (part.stop - part.start))
             grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
@@ -119,13 +123,11 @@ class Winograd:
         if grad_x is not None:
             grad_x[:, :, num_rows:] = 0
 
-    def _channel_parts(self, weight: Tensor) -> list[slice]:
-        """The channels of `weight` (O, C, k, k) in parts whose transformed kernels are as large as is allowed."""
-        num_channels = weight.shape[1]
-        of_one = self._side**2 * self.stride**2 * len(weight)
-        num_parts = min(num_channels, -(-of_one * num_channels // _KERNEL_NUMBERS))
-        size = -(-num_channels // num_parts)
-        return [slice(first, min(first + size, num_channels)) for first in range(0, num_channels, size)]
+    def _parts(self, num: int, depth: int) -> list[slice]:
+        """`num` channels in parts for whose kernels, of `depth` numbers a position and channel, there is room."""
+        num_parts = min(num, -(-self._side**2 * depth * num // _KERNEL_NUMBERS))
+        size = -(-num // num_parts)
+        return [slice(first, min(first + size, num)) for first in range(0, num, size)]
 
     def _matrices(self, like: Tensor) -> _Matrices:
         return _matrices(self.taps, self.tile, like.dtype)
@@ -240,6 +242,10 @@ def _fill(positions: Tensor, part: Tensor, down: _Piece, across: _Piece) -> None
     tiles[:height, :width] = part
     tiles[height:] = 0
     tiles[:height, width:] = 0
+
+
+def _channels_last(like: Tensor, size: tuple[int, ...]) -> Tensor:
+    return torch.empty(size, dtype=like.dtype, memory_format=torch.channels_last)
 
 
 def _product(name: str, left: Tensor, right: Tensor) -> Tensor:

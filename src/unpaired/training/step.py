@@ -22,7 +22,7 @@ from unpaired.training.terms import Observed, Terms
 if TYPE_CHECKING:
     from unpaired.training.face_loss import Faces
 
-_LARGE_PIXELS = 2**16  # of all pictures of one domain
+_LARGE_BYTES = 2**18  # of one channel of all pictures of a domain
 
 
 class NonFiniteError(UserError):
@@ -94,8 +94,9 @@ def _free_gradients(state: TrainState, *networks: str) -> None:
 
 def _close_holes(state: TrainState, batch: Batch) -> None:
     """Give memory back between maps that are kept, where these are large or little memory matters more than time."""
-    is_large = state.config.saves_memory or batch.x_a[:, 0].numel() >= _LARGE_PIXELS
-    if is_large and state.engine.device.type == "cpu":
+    num_bytes = batch.x_a[:, 0].numel() * (2 if state.engine.precision == "bf16" else 4)
+    is_worth_it = state.config.saves_memory or num_bytes >= _LARGE_BYTES
+    if is_worth_it and state.engine.device.type == "cpu":
         give_back_free_memory()
 
 
