@@ -125,7 +125,7 @@ class Winograd:
 
     def _parts(self, num: int, depth: int) -> list[slice]:
         """`num` channels in parts for whose kernels, of `depth` numbers a position and channel, there is room."""
-        num_parts = min(num, -(-self._side**2 * depth * num // _KERNEL_NUMBERS))
+        num_parts = min(num, -(-(self._side**2) * depth * num // _KERNEL_NUMBERS))
         size = -(-num // num_parts)
         return [slice(first, min(first + size, num)) for first in range(0, num, size)]
 
