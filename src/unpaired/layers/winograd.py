@@ -32,7 +32,7 @@ _POINTS = {  # by the positions along one side: chosen by measured rounding, all
     6: tuple(Fraction(p) for p in ("0", "5/8", "-5/8", "3/2", "-3/2")),
 }
 _STRIP_NUMBERS = 2**21  # in a transformed map: larger ones are made in strips, which is faster (caches) and smaller
-_KERNEL_NUMBERS = 5 * 2**19  # in transformed kernels: larger ones are made, and used, in parts
+_KERNEL_BYTES = 10 * 2**20  # of transformed kernels: larger ones are made, and used, in parts
 
 _Matrix = list[list[Fraction]]
 _scratch = Scratch()
@@ -49,7 +49,7 @@ class Winograd:
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, C, H, W), weight (O, C, taps·stride, taps·stride) → (N, O, h, w), in channels-last order."""
         out = _channels_last(x, (len(x), len(weight), *self._size(x)))
-        for part in self._parts(len(weight), self.stride**2 * weight.shape[1]):
+        for part in self._parts(weight, 0):
             self._filter(x, self.kernels(weight[part]), out[:, part])
         return out
 
@@ -96,7 +96,7 @@ class Winograd:
         for_x, for_weight = wanted
         grad_x = torch.empty_like(x, memory_format=torch.channels_last) if for_x else None
         grad_weight = torch.empty_like(weight, memory_format=torch.channels_last) if for_weight else None
-        for part in self._parts(weight.shape[1], self.stride**2 * len(weight)):
+        for part in self._parts(weight, 1):
             kernels = self.kernels(weight[:, part]) if for_x else None
             size = (self._side**2, len(weight), self.stride**2 * (part.stop - part.start))
             grad_kernels = _scratch.take("grad_kernels", size, x.dtype) if for_weight else None
@@ -123,10 +123,11 @@ class Winograd:
         if grad_x is not None:
             grad_x[:, :, num_rows:] = 0
 
-    def _parts(self, num: int, depth: int) -> list[slice]:
-        """`num` channels in parts for whose kernels, of `depth` numbers a position and channel, there is room."""
-        num_parts = min(num, -(-(self._side**2) * depth * num // _KERNEL_NUMBERS))
-        size = -(-num // num_parts)
+    def _parts(self, weight: Tensor, dim: int) -> list[slice]:
+        """The outputs (`dim` 0) or inputs (1) of `weight` in parts whose transformed kernels there is room for."""
+        num = weight.shape[dim]
+        num_bytes = self._side**2 * self.stride**2 * weight.shape[:2].numel() * weight.element_size()
+        size = -(-num // min(num, -(-num_bytes // _KERNEL_BYTES)))
         return [slice(first, min(first + size, num)) for first in range(0, num, size)]
 
     def _matrices(self, like: Tensor) -> _Matrices:
