@@ -38,7 +38,6 @@ def train_step(state: TrainState, batch: Batch, faces: Faces | None = None) -> d
     """
     rates = state.set_learning_rates()
     _free_gradients(state, "generators", "discriminators")
-    _close_holes(state, batch)
     passes = [(domain,) for domain in DOMAINS] if state.config.less_memory else [DOMAINS]
     parts = []
     for sources in passes:
