@@ -7,7 +7,7 @@ from html import escape
 
 from benchmarks.speed.records import Record, Spread
 
-WIDTH_PX, LABEL_PX, VALUE_PX, ROW_PX, TOP_PX = 760, 210, 60, 22, 30
+WIDTH_PX, LABEL_PX, VALUE_PX, ROW_PX, TOP_PX = 830, 280, 60, 22, 30
 COLOURS = {"fp32": "#4878a8", "bf16": "#d08030"}
 TEXT = 'font-family="sans-serif" font-size="12" fill="#333"'
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.speed.catalogue import catalogue
 from benchmarks.speed.cli import write_results
 from benchmarks.speed.machine import describe, other_machine_problem
 from benchmarks.speed.plot import plot
@@ -74,6 +76,12 @@ class TestPlot:
 
     def test_without_comparisons_it_is_still_a_drawing(self) -> None:
         assert ElementTree.fromstring(plot([])).tag.endswith("svg")
+
+    @pytest.mark.parametrize("task", catalogue("cpu"))
+    def test_there_is_room_for_every_label(self, task: str) -> None:
+        root = ElementTree.fromstring(plot([replace(TRAINING, task=task)]))
+        (label,) = (text for text in root.iter() if text.text == f"{task} bf16")
+        assert float(label.attrib["x"]) > 6.8 * len(label.text or ""), "a letter of 12 px is that wide or less"
 
 
 class TestFiles:
