@@ -22,8 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from accelerate.commands.launch import launch_command_parser
+from benchmarks.versions.cli import planned
 from PIL import Image
 from torch.distributed.run import get_args_parser
 
@@ -34,8 +36,10 @@ from unpaired.config_fields import fields_of
 from unpaired.faces import embedder
 from unpaired.models import MODELS
 from unpaired.presets import PRESETS
+from unpaired.pretrained import store, vgg16
 from unpaired.pretrained.catalogue import NETWORKS
 from unpaired.pretrained.sources import NpmPackage, Wheel
+from unpaired.pretrained.vgg16 import CAFFE_SCALE, CONVS, Trunk, Vgg16Features, VggName
 from unpaired.training.profiling import WARM_UP_STEPS
 
 DrawFace = Callable[..., Image.Image]
@@ -90,7 +94,7 @@ def name_of(page: Path) -> str:
 def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw_face: DrawFace) -> Path:
     """The folder that the pages speak of: cats, dogs, people and cartoons, an unfinished run, a reference checkpoint.
 
-    A face network that does not install as a package is stood in for by one that does.
+    A face network that does not install as a package is stood in for by one that does, a VGG16 by a narrow one.
     """
     for part, seeds in (("trainA", range(4)), ("trainB", range(10, 13)), ("testA", (0, 3, 4)), ("testB", (1, 9))):
         (tmp_path / "selfie2toon" / part).mkdir(parents=True)
@@ -111,6 +115,7 @@ def stage(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     shutil.copy(GOLDEN / "config.yaml", tmp_path / "edges2emoji.yaml")
     stage_ugatit_checkpoints(tmp_path)
     stage_ray(monkeypatch)
+    stage_vgg16(monkeypatch)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -130,6 +135,21 @@ def stage_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     ray, train, torch_part = (sys.modules[name] for name in ("ray", "ray.train", "ray.train.torch"))
     ray.train, train.ScalingConfig, torch_part.TorchTrainer = train, dict, TorchTrainer
+
+
+def stage_vgg16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VGG16 of four channels in each layer, whose weights need no file."""
+
+    def narrow(name: VggName, *, has_fourth_pool: bool) -> Vgg16Features:
+        kernels = [torch.randn(4, 3 if conv == CONVS[0] else 4, 3, 3) for conv in CONVS]
+        trunk = Trunk([(kernel, torch.zeros(4)) for kernel in kernels], CAFFE_SCALE)
+        return Vgg16Features(trunk, label=name, has_fourth_pool=has_fourth_pool)
+
+    def without_vgg16(name: str, require: Callable[[str], Path] = store.require) -> Path:
+        return Path() if name in vgg16.LABELS else require(name)
+
+    monkeypatch.setattr(vgg16, "load_vgg16", narrow)
+    monkeypatch.setattr(store, "require", without_vgg16)
 
 
 def stage_ugatit_checkpoints(folder: Path) -> None:
@@ -275,6 +295,20 @@ def run_activate(words: list[str]) -> None:
     assert words == [".venv/bin/activate"]
 
 
+def run_git(words: list[str]) -> None:
+    """Only a second checkout is shown: a folder that looks like one."""
+    assert words[:2] == ["worktree", "add"]
+    package = Path(words[2]) / "src" / "unpaired"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+
+
+def run_benchmark(words: list[str]) -> None:
+    """Arguments are checked, nothing is measured."""
+    assert words[:2] == ["-m", "benchmarks.versions"]
+    planned(words[2:], Path())
+
+
 def run_python(words: list[str]) -> None:
     """Only a part of these tests is shown."""
     assert words[:2] == ["-m", "pytest"]
@@ -291,6 +325,8 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "accelerate": run_accelerate,
     "srun": run_srun,
     "source": run_activate,
+    "git": run_git,
+    "python": run_benchmark,
     ".venv/bin/python": run_python,
 }
 
