@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.catalogue import catalogue, chosen
+from benchmarks.speed.command import PRECISIONS, add_flags, exit_code_of, flag_problems
 from benchmarks.speed.comparison import giga_flops
 from benchmarks.speed.contest import Rules, contest
 from benchmarks.speed.machine import describe, other_machine_problem
@@ -22,9 +20,8 @@ from benchmarks.speed.table import line, table
 from benchmarks.speed.tasks import Call, Task
 from benchmarks.speed.worker import Terms
 
-from unpaired.errors import Problem, UserError, did_you_mean, raise_if_any
+from unpaired.errors import Problem, did_you_mean, raise_if_any
 
-PRECISIONS = ("fp32", "bf16")
 KNOWN_BY = {"munit": "trainer.py", "ugatit": "UGATIT.py"}
 """A file that a clone of each reference code has."""
 ADDRESSES = {
@@ -45,14 +42,7 @@ class Plan:
 
 def main(words: Sequence[str]) -> int:
     """Measure what `words` ask for; returns the exit code."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            _run(planned(words, Path(folder)))
-    except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda folder: _run(planned(words, folder)))
 
 
 def planned(words: Sequence[str], workspace: Path) -> Plan:
@@ -68,7 +58,7 @@ def planned(words: Sequence[str], workspace: Path) -> Plan:
     )
     names = options.only.split(",") if options.only else []
     tasks, problems = chosen(catalogue(call.device), names)
-    raise_if_any([*problems, *_number_problems(options), *_precision_problems(call), *_clone_problems(call, tasks)])
+    raise_if_any([*problems, *flag_problems(options), *_precision_problems(call), *_clone_problems(call, tasks)])
     return Plan(call, tuple(tasks), options.rounds, options.out)
 
 
@@ -112,21 +102,10 @@ def with_what_was_known(machine: dict[str, Any], path: Path) -> dict[str, Any]:
     return {**machine, "commits": commits, "product_gflops": {**before["product_gflops"], **machine["product_gflops"]}}
 
 
-def _number_problems(options: argparse.Namespace) -> Iterator[Problem]:
-    for flag in ("rounds", "threads"):
-        value = getattr(options, flag)
-        if value < 1:
-            yield Problem(f"--{flag} {value}: is too few", "It takes 1 or more.")
-
-
 def _precision_problems(call: Call) -> Iterator[Problem]:
-    import torch
-
     for name in call.precisions:
         if name not in PRECISIONS:
             yield Problem(f"--precision {name}: there is no such precision", did_you_mean(name, PRECISIONS))
-    if call.device == "cuda" and not torch.cuda.is_available():
-        yield Problem("--device cuda: this machine or this build of torch has none", "Leave it out to use the CPU.")
 
 
 def _clone_problems(call: Call, tasks: Sequence[Task]) -> Iterator[Problem]:
@@ -151,9 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ugatit", type=Path, help=f"clone of {ADDRESSES['ugatit']}")
     parser.add_argument("--out", type=Path, help="folder for speed.json, machine.json, table.md and speed.svg")
     parser.add_argument("--only", default="", help="names of tasks, with commas between (all that fit the device)")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each side, in turn (5)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process (one for each core)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_flags(parser, rounds=5)
     parser.add_argument(
         "--precision",
         default=",".join(PRECISIONS),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks.speed.catalogue import catalogue, chosen
+from benchmarks.speed.command import PRECISIONS, add_flags, exit_code_of, flag_problems
 from benchmarks.speed.comparison import median_seconds, peak_mib
 from benchmarks.speed.contest import Round, Rules, contest
 from benchmarks.speed.records import Spread
@@ -19,12 +17,11 @@ from benchmarks.speed.table import spread
 from benchmarks.speed.tasks import Call, OwnTask, Precision, Task
 from benchmarks.speed.worker import Terms, Unit
 
-from unpaired.errors import Problem, UserError, raise_if_any
+from unpaired.errors import Problem, raise_if_any
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path("src", "unpaired", "__init__.py")
 THIS = "this"
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -40,15 +37,7 @@ class Plan:
 
 def main(words: Sequence[str]) -> int:
     """Measure what `words` ask for and print a line for each version; returns the exit code."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            for line in measured(planned(words, Path(folder))):
-                print(line)
-    except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda folder: print("\n".join(measured(planned(words, folder)))))
 
 
 def planned(words: Sequence[str], workspace: Path) -> Plan:
@@ -56,7 +45,7 @@ def planned(words: Sequence[str], workspace: Path) -> Plan:
     options = _parser().parse_args(words)
     call = Call(None, None, (options.precision,), options.device, options.threads, workspace)
     tasks, problems = chosen(catalogue(call.device), [options.only])
-    raise_if_any([*problems, *_task_problems(tasks), *_folder_problems(options.checkouts), *_number_problems(options)])
+    raise_if_any([*problems, *_task_problems(tasks), *_folder_problems(options.checkouts), *flag_problems(options)])
     (task,) = tasks
     assert isinstance(task, OwnTask)
     sources = {folder.resolve().name: folder.resolve() / "src" for folder in options.checkouts}
@@ -77,12 +66,6 @@ def _folder_problems(folders: Sequence[Path]) -> Iterator[Problem]:
     names = [folder.resolve().name for folder in folders] + [THIS]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem(f"{name}: names two versions", "Give their folders different names.")
-
-
-def _number_problems(options: argparse.Namespace) -> Iterator[Problem]:
-    for flag in ("rounds", "threads"):
-        if getattr(options, flag) < 1:
-            yield Problem(f"--{flag} {getattr(options, flag)}: is too few", "It takes 1 or more.")
 
 
 def measured(plan: Plan) -> list[str]:
@@ -117,7 +100,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("checkouts", type=Path, nargs="+", help="folders of other checkouts, such as git worktrees")
     parser.add_argument("--only", required=True, help="the task: see python -m benchmarks.speed --help")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    parser.add_argument("--rounds", type=int, default=8, help="measurements of each version, in turn (8)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process (one for each core)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_flags(parser, rounds=8)
     return parser
