@@ -48,6 +48,14 @@ def test_in_place_values_and_the_wanted_gradients_are_those_of_the_chain(prepara
 
 
 @given(preparations())
+def test_the_gradient_that_was_used_up_holds_no_memory_behind_an_activation(preparation):
+    whole = preparation.in_place(torch.float64)
+    grad = drawn(*whole.shape, seed=3)
+    preparation.gradients(grad, whole, WANTED[0])
+    assert (grad.untyped_storage().nbytes() == 0) is (preparation.slope != 1.0)
+
+
+@given(preparations())
 def test_the_raw_map_stays_as_it_is(preparation):
     before = preparation.raw.detach().clone()
     preparation.gradients(

@@ -176,7 +176,7 @@ def test_recomputing_changes_no_bit(config, monkeypatch):
 
 
 ONE_AFTER_THE_OTHER = {  # norms that count their passes would see them in another order
-    **{name: c for name, c in shared_steps.CASES.items() if c.precision == "fp32" and not c.recompute},
+    **{name: c for name, c in shared_steps.CASES.items() if c.precision == "fp32" and not c.saves_memory},
     "no attention": shared_steps.case(NO_ATTENTION),
 }
 
@@ -200,6 +200,26 @@ def test_one_direction_after_the_other_makes_the_step_of_both_together(config, m
     assert values == pytest.approx(expected_values, rel=1e-5)
     for tensor, like in zip(tensors, expected, strict=True):
         assert (tensor - like).norm() < 1e-5 * like.norm()
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "times"),
+    [
+        ({}, 256, 2),
+        ({}, 128, 0),
+        ({"precision": "bf16"}, 256, 0),  # half the bytes
+        ({"recompute": True}, 16, 2),
+        ({"less_memory": True}, 16, 4),  # in two passes
+    ],
+)
+def test_free_memory_goes_back_where_maps_are_large_or_little_memory_is_asked_for(
+    changed, monkeypatch, changes, side, times
+):
+    returned = []
+    monkeypatch.setattr(step_module, "give_back_free_memory", lambda: returned.append(side))
+    state = TrainState(changed(**changes), Engine("cpu", changes.get("precision", "fp32")))
+    train_step(state, Batch(*(torch.rand(1, 3, side, side) * 2 - 1 for _ in "ab")))
+    assert len(returned) == times
 
 
 def test_gradient_norm_is_the_length_of_all_gradients_together():
