@@ -62,13 +62,15 @@ def test_trace_and_table_are_in_the_run_folder_and_the_log(changed, picture_fold
     run = trained(changed(steps=3), picture_folders, tmp_path / "run", num_profiled=1)
     with gzip.open(run.path / "profile" / "trace.json.gz", "rt", encoding="utf-8") as file:
         names = {event["name"] for event in json.load(file)["traceEvents"] if "name" in event}
-    assert {"aten::convolution", "_ConvolutionBackward", "aten::convolution_backward", "waiting for pictures", "ProfilerStep#2"} <= names
+    operations = {"aten::convolution", "aten::convolution_backward", "_ConvolutionBackward"}
+    assert {*operations, "waiting for pictures", "ProfilerStep#2"} <= names
     assert "ProfilerStep#1" not in names, "the steps that warm up are not in it"
     text = (run.path / "profile" / "operations.txt").read_text(encoding="utf-8")
     rows = rows_of(text)
     assert len(rows) == NUM_OPERATIONS
     listed = {re.split("  +", line.strip())[-2] for line in text.splitlines()[3:]}
-    assert {name.removesuffix(" backward") for name in listed} <= set(map(plain, names)), "which are the dearest may differ"
+    # of which operations, hangs on the machine
+    assert {name.removesuffix(" backward") for name in listed} <= set(map(plain, names))
     times = [float(row[0]) for row in rows]
     assert times == sorted(times, reverse=True)
     assert text.strip() in (run.path / "log.txt").read_text(encoding="utf-8")

@@ -7,7 +7,6 @@ and once where its norm is applied (`layers.pending`). Statistics are float32, a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from unpaired.layers.blocks import Block, blocks, in_float32, scratch_block
+from unpaired.layers import batch_norm
+from unpaired.layers.blocks import in_float32, scratch_block
 from unpaired.layers.mixed import affine, is_mixed
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
@@ -72,14 +72,13 @@ def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
 class _MeanAndVariance(torch.autograd.Function):
     """Mean and biased variance in float32.
 
-    On a CPU two passes block by block are several times as fast as torch.var_mean's one, and `mean` adds up in pairs:
-    a plain sum over 256² pixels, such as a vector norm's in channels-last order, is wrong in the fifth digit.
+    Large maps on a CPU by `layers.batch_norm`. Of others `mean` adds up in pairs: a plain sum over 256² pixels, such as
+    a vector norm's in channels-last order, is wrong in the fifth digit.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        parts = list(blocks(x)) if _is_in_order(x) else []
-        mean, variance = _in_blocks(x, parts) if len(parts) > 1 else _at_a_time(x)
+        mean, variance = batch_norm.moments(x) if batch_norm.suits(x) else _at_a_time(x)
         ctx.save_for_backward(x, mean)
         return mean, variance
 
@@ -96,20 +95,10 @@ class _MeanAndVariance(torch.autograd.Function):
 
 
 def _at_a_time(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of the whole map."""
+    """Mean and biased variance of all maps at once."""
     values = _in_float32(x)
     mean = values.mean(dim=(2, 3))
     return mean, _mean_square(values, mean)
-
-
-def _in_blocks(x: Tensor, parts: Sequence[Block]) -> tuple[Tensor, Tensor]:
-    """The same by way of its blocks, in cache."""
-    mean, variance = (torch.zeros(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) for _ in range(2))
-    for part in parts:
-        mean[part[0]] += _in_float32(x[part]).mean(dim=(2, 3)) * _share(x, part)
-    for part in parts:
-        variance[part[0]] += _mean_square(_in_float32(x[part]), mean[part[0]]) * _share(x, part)
-    return mean, variance
 
 
 def _in_float32(x: Tensor) -> Tensor:
@@ -127,11 +116,6 @@ def _mean_square(x: Tensor, mean: Tensor) -> Tensor:
     squares = scratch_block("squares", x, x.dtype)
     torch.ops.aten.mse_loss.out(x, about.expand_as(x), 0, out=squares)  # in one pass
     return squares.mean(dim=(2, 3))
-
-
-def _share(x: Tensor, block: Block) -> float:
-    """The share of each picture's pixels that `block` has."""
-    return x[block].shape[2] / x.shape[2]
 
 
 def _is_in_order(x: Tensor) -> bool:

@@ -53,8 +53,8 @@ class CamAttention(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x` (N, C, H, W) → the attended features before their activation, of the same shape, and logits (N, 2)."""
         with without_autocast(x):  # logits stay exact
-            flat = x.flatten(2)
-            pooled = [p.to(self.mix.weight.dtype) for p in (flat.mean(dim=2), flat.max(dim=2).values)]  # (N, C) each
+            pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # a view in either order of memory
+            pooled = [p.to(self.mix.weight.dtype) for p in (pixels.mean(dim=1), pixels.max(dim=1).values)]  # (N, C)
             logits, attention = self._classify(*pooled)
         return self._mixed(x, *attention), logits
 

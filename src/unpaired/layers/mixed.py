@@ -2,7 +2,8 @@
 
 Where types differ, torch's operations first copy whole maps to float32, into fresh memory: that took twenty times as
 long as the arithmetic, and a third of a step. Here a block is copied to float32 scratch memory that stays in the
-processor's cache, worked on there, and rounded once where it is written.
+processor's cache, worked on there, and rounded once where it is written. Large maps need no copies: see
+`layers.batch_norm`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from unpaired.layers.blocks import Block, blocks, in_float32
+from unpaired.layers import batch_norm
+from unpaired.layers.blocks import Block, blocks, in_float32, scratch_block
 
 
 def is_mixed(gain: Tensor, *maps: Tensor) -> bool:
@@ -60,6 +62,9 @@ def affine_into(
 
     `gain` and `shift` are float32 and broadcast to (N, C, 1, 1); `slope` 1 is no activation.
     """
+    if plus is None and out.dtype == x.dtype and batch_norm.suits(x):
+        _write_without_copies(out, x, gain, shift, slope)
+        return out
     for block in blocks(x):
         values = in_float32("values", x[block])
         torch.addcmul(_of(shift, block), values, _of(gain, block), out=values)
@@ -86,6 +91,8 @@ def affine_gradients(
 
     `result` is what it gave, and can be left out where the `slope` is 1.
     """
+    if grad.dtype == x.dtype and batch_norm.suits(x):
+        return _gradients_without_copies(grad, x, gain, shift, wanted, result, slope)
     of_x = torch.empty_like(x) if wanted[0] else None
     of_gain, of_shift = (gain.new_zeros(len(x), x.shape[1], 1, 1) if want else None for want in wanted[1:])
     for block in blocks(x):
@@ -100,6 +107,40 @@ def affine_gradients(
         if of_x is not None:
             of_x[block].copy_(values.mul_(_of(gain, block)))
     return of_x, _reduced(of_gain, gain), _reduced(of_shift, shift)
+
+
+def _write_without_copies(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, slope: float) -> None:
+    maps = torch.split(x, 1), torch.split(out, 1)
+    for one, target, *norm in zip(*maps, _by_sample(gain, x), _by_sample(shift, x), strict=True):
+        for block in blocks(one):
+            part, place = one[block], target[block]
+            if slope == 1.0 and place.is_contiguous(memory_format=torch.channels_last):
+                batch_norm.affine_into(place, part, *norm)
+            else:
+                values = scratch_block("rounded", part, x.dtype)
+                batch_norm.affine_into(values, part, *norm)
+                torch.ops.aten.leaky_relu.out(values, slope, out=place)
+
+
+def _gradients_without_copies(
+    grad: Tensor, x: Tensor, gain: Tensor, shift: Tensor, wanted: tuple[bool, ...], result: Tensor | None, slope: float
+) -> batch_norm.Gradients:
+    if result is not None and slope != 1.0:
+        of_result, grad = grad, torch.empty_like(x)
+        torch.ops.aten.leaky_relu_backward.grad_input(of_result, result, slope, True, grad_input=grad)
+    grad = grad.contiguous(memory_format=torch.channels_last)
+    samples = zip(torch.split(grad, 1), torch.split(x, 1), _by_sample(gain, x), strict=True)
+    of_x, *of_norm = zip(*(batch_norm.affine_gradients(*sample, wanted) for sample in samples), strict=True)
+    of_gain, of_shift = (
+        _reduced(torch.stack(each)[:, :, None, None], like) if want else None
+        for each, like, want in zip(of_norm, (gain, shift), wanted[1:], strict=True)
+    )
+    return (of_x[0] if len(of_x) == 1 else torch.cat(of_x)) if wanted[0] else None, of_gain, of_shift
+
+
+def _by_sample(gains: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+    """Those of each map in `x` (N, C, H, W), (C,) each."""
+    return gains.expand(*x.shape[:2], 1, 1).flatten(1).unbind()
 
 
 def summed(x: Tensor, like: Tensor) -> Tensor:
