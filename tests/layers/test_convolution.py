@@ -40,12 +40,13 @@ def problems(draw: st.DrawFn) -> tuple[convolution._Way, Tensor, Tensor, int]:
     return way, x, weight, stride
 
 
-@given(problems(), st.sampled_from(WANTED))
-def test_every_way_gives_the_values_and_the_wanted_gradients_of_torch(problem, wanted):
+@given(problems(), st.sampled_from(WANTED), st.booleans())
+def test_every_way_gives_the_values_and_the_wanted_gradients_of_torch(problem, wanted, is_biased):
     way, x, weight, stride = problem
+    bias = drawn(len(weight), seed=3) if is_biased else None
     inputs = x.clone().requires_grad_(), weight.clone().requires_grad_()
-    expected = torch.conv2d(*inputs, stride=stride)
-    torch.testing.assert_close(way.convolve(x, weight), expected.detach(), atol=1e-10, rtol=1e-10)
+    expected = torch.conv2d(*inputs, bias, stride=stride)
+    torch.testing.assert_close(way.convolve(x, weight, bias), expected.detach(), atol=1e-10, rtol=1e-10)
     grad = drawn(*expected.shape, seed=2)
     of_inputs = torch.autograd.grad(expected, inputs, grad)
     for found, whole, want in zip(way.gradients(grad, x, weight, wanted), of_inputs, wanted, strict=True):
@@ -144,7 +145,7 @@ def test_filtered_bf16_is_exact_to_half_a_percent_and_its_gradients_to_two(side,
     expected = torch.conv2d(*exact, stride=stride)
     grad = drawn(*expected.shape, seed=2, dtype=torch.bfloat16)
     of_inputs = torch.autograd.grad(expected, exact, grad.double())
-    found = convolve(x, weight, stride), *gradients(grad, x, weight, stride, (True, True))
+    found = convolve(x, weight, None, stride), *gradients(grad, x, weight, stride, (True, True))
     for ours, theirs, most in zip(found, (expected.detach(), *of_inputs), (0.006, 0.02, 0.02), strict=True):
         assert ours.dtype == torch.bfloat16
         assert (ours - theirs).norm() < most * theirs.norm()
@@ -186,7 +187,7 @@ def test_float32_is_as_near_to_float64_as_rounding_allows(outputs, inputs, side,
     exact = torch.conv2d(x, weight, stride=stride)
     grad = drawn(*exact.shape, seed=2)
     rounded = x.detach().float(), weight.detach().float()
-    found = convolve(*rounded, stride), *gradients(grad.float(), *rounded, stride, (True, True))
+    found = convolve(*rounded, None, stride), *gradients(grad.float(), *rounded, stride, (True, True))
     for ours, expected in zip(found, (exact.detach(), *torch.autograd.grad(exact, (x, weight), grad)), strict=True):
         assert ours.dtype == torch.float32
         assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
@@ -194,7 +195,7 @@ def test_float32_is_as_near_to_float64_as_rounding_allows(outputs, inputs, side,
 
 def test_narrow_bf16_is_torchs_own_bit_for_bit():
     x, weight = drawn(1, 64, 18, 18, dtype=torch.bfloat16), drawn(64, 64, 3, 3, seed=1, dtype=torch.bfloat16)
-    assert torch.equal(convolve(x, weight, 1), torch.conv2d(x, weight))
+    assert torch.equal(convolve(x, weight, None, 1), torch.conv2d(x, weight))
 
 
 def test_arranging_changes_the_order_of_memory_and_nothing_else():

@@ -25,9 +25,9 @@ Gradients = tuple[Tensor | None, Tensor | None]
 """Of the input and of the weight."""
 
 
-def convolve(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """x (N, C, H, W) and weight (O, C, k, k) → (N, O, (H − k) / stride + 1, …), without autograd's knowledge."""
-    return _way(x, weight, stride).convolve(x, weight)
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    """x (N, C, H, W), weight (O, C, k, k) and bias (O,) → (N, O, (H − k) / stride + 1, …), without autograd."""
+    return _way(x, weight, stride).convolve(x, weight, bias)
 
 
 def gradients(grad: Tensor, x: Tensor, weight: Tensor, stride: int, wanted: tuple[bool, bool]) -> Gradients:
@@ -52,7 +52,7 @@ def thin_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> ThinG
 class _Way(Protocol):
     """One way to compute a convolution."""
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor: ...
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor: ...
 
     def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients: ...
 
@@ -120,8 +120,8 @@ class _Plain:
     def __init__(self, stride: int) -> None:
         self.stride = stride
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        return torch.conv2d(x, weight, stride=self.stride)
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return torch.conv2d(x, weight, bias, stride=self.stride)
 
     def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
@@ -140,8 +140,8 @@ class _Filtering:
     def __init__(self, taps: int, stride: int, tiles: tuple[int, int]) -> None:
         self._forward, self._backward = (Winograd(taps, stride, tile) for tile in tiles)
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        return self._forward.convolve(x, weight)
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return self._forward.convolve(x, weight, bias)
 
     def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
         return self._backward.gradients(grad, x, weight, wanted)
@@ -153,9 +153,10 @@ class _FewOutputs:
     Vector units work on 16 outputs at a time; a kernel that makes pictures leaves 13 of them idle.
     """
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         height, width = (length - weight.shape[2] + 1 for length in x.shape[2:])
-        blocks = torch.conv2d(_even(x, height, width), _shifted(weight), stride=2)
+        biases = None if bias is None else bias.repeat_interleave(4)
+        blocks = torch.conv2d(_even(x, height, width), _shifted(weight), biases, stride=2)
         return pixel_shuffle(blocks, 2)[:, :, :height, :width]
 
     def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
@@ -178,8 +179,8 @@ class _FewOutputs:
 class _FewInputs:
     """As torch does it, but for the gradient of a picture: a convolution with few outputs."""
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        return torch.conv2d(x, weight)
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return torch.conv2d(x, weight, bias)
 
     def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Gradients:
         around = [weight.shape[2] - 1] * 4

@@ -58,12 +58,13 @@ class _Affine(torch.autograd.Function):
 def affine_into(
     out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, *, slope: float = 1.0, plus: Tensor | None = None
 ) -> Tensor:
-    """Writes leaky_relu(x · gain + shift) + `plus` to `out`, which is given back: (N, C, H, W), rounded once.
+    """Writes leaky_relu(x · gain + shift) + `plus` to `out`, which is given back: (N, C, H, W).
 
+    Small maps are rounded once, large ones before the activation and before the sum too.
     `gain` and `shift` are float32 and broadcast to (N, C, 1, 1); `slope` 1 is no activation.
     """
-    if plus is None and out.dtype == x.dtype and batch_norm.suits(x):
-        _write_without_copies(out, x, gain, shift, slope)
+    if out.dtype == x.dtype and batch_norm.suits(x):
+        _write_without_copies(out, x, gain, shift, slope, plus)
         return out
     for block in blocks(x):
         values = in_float32("values", x[block])
@@ -109,16 +110,19 @@ def affine_gradients(
     return of_x, _reduced(of_gain, gain), _reduced(of_shift, shift)
 
 
-def _write_without_copies(out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, slope: float) -> None:
-    maps = torch.split(x, 1), torch.split(out, 1)
-    for one, target, *norm in zip(*maps, _by_sample(gain, x), _by_sample(shift, x), strict=True):
+def _write_without_copies(
+    out: Tensor, x: Tensor, gain: Tensor, shift: Tensor, slope: float, plus: Tensor | None
+) -> None:
+    maps = torch.split(x, 1), torch.split(out, 1), [None] * len(x) if plus is None else torch.split(plus, 1)
+    for one, target, more, *norm in zip(*maps, _by_sample(gain, x), _by_sample(shift, x), strict=True):
         for block in blocks(one):
             part, place = one[block], target[block]
-            if slope == 1.0 and place.is_contiguous(memory_format=torch.channels_last):
-                batch_norm.affine_into(place, part, *norm)
-            else:
-                values = scratch_block("rounded", part, x.dtype)
-                batch_norm.affine_into(values, part, *norm)
+            is_all = more is None and slope == 1.0 and place.is_contiguous(memory_format=torch.channels_last)
+            values = place if is_all else scratch_block("rounded", part, x.dtype)
+            batch_norm.affine_into(values, part, *norm)
+            if more is not None:
+                torch.add(values, more[block], out=place)
+            elif not is_all:
                 torch.ops.aten.leaky_relu.out(values, slope, out=place)
 
 

@@ -140,7 +140,7 @@ def _convolved_by(
     if shape.upsample == 1:
         whole = _whole(x, shape).in_place(dtype)
         out = kernel.convolve(whole, weight, bias, shape.stride)
-        return _convolution_of(whole, weight.to(dtype), bias, shape.stride) if out is None else out
+        return convolution.convolve(whole, weight.to(dtype), bias, shape.stride) if out is None else out
     out = kernel.convolve_doubled(_whole(x, _before_doubling(weight, shape)).in_place(dtype), weight, bias)
     if out is None:
         return _convolved_as_shaped(x, weight.to(dtype), bias, shape)
@@ -182,12 +182,7 @@ def _convolved(
 
 def computed(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
     """The convolution without autograd's knowledge, of a `weight` in the type of the result, without doubling."""
-    return _convolution_of(_whole(x, shape).in_place(weight.dtype), weight, bias, shape.stride)
-
-
-def _convolution_of(whole: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-    out = convolution.convolve(whole, weight, stride)
-    return out if bias is None else out.add_(bias[:, None, None])
+    return convolution.convolve(_whole(x, shape).in_place(weight.dtype), weight, bias, shape.stride)
 
 
 class _Convolution(torch.autograd.Function):

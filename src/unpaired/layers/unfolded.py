@@ -21,12 +21,13 @@ class Unfolded:
 
     stride: int
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x (N, C, H, W) and weight (O, C, k, k) → (N, O, h, w), in channels-last order."""
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """x (N, C, H, W), weight (O, C, k, k) and bias (O,) → (N, O, h, w), in channels-last order."""
         height, width = self._size(x, weight)
         columns = product(_kernels(weight), self._patches(x, weight).t())  # the large matrix first: twice as fast
         by_channel = columns.view(-1, len(x), height, width).transpose(0, 1)
-        return by_channel.clone(memory_format=torch.channels_last)  # and no view: activations work on it in place
+        out = by_channel.clone(memory_format=torch.channels_last)  # and no view: activations work on it in place
+        return out if bias is None else out.add_(bias[:, None, None])
 
     def gradients(
         self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]

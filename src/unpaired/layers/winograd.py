@@ -46,11 +46,11 @@ class Winograd:
     stride: int
     tile: int
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x (N, C, H, W), weight (O, C, taps·stride, taps·stride) → (N, O, h, w), in channels-last order."""
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """x (N, C, H, W), weight (O, C, taps·stride, taps·stride), bias (O,) → (N, O, h, w), in channels-last order."""
         out = _channels_last(x, (len(x), len(weight), *self._size(x)))
         for part in self._parts(weight, 0):
-            self._filter(x, self.kernels(weight[part]), out[:, part])
+            self._filter(x, self.kernels(weight[part]), out[:, part], None if bias is None else bias[part])
         return out
 
     def filtered(self, x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, spread: int = 1) -> Tensor:
