@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from unpaired.layers.convs import make_conv
 from unpaired.layers.lasting import make_lasting
@@ -105,3 +107,35 @@ def test_kernels_are_transformed_once(monkeypatch):
         for _ in range(3):
             layer(x)
     assert len(transformed) == 1
+
+
+def test_what_bf16_makes_of_kernels_is_kept(monkeypatch):
+    """With AMX, where kernels are not transformed."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    for layer in (conv(3), conv(5, upsample=2)):
+        made = Counter()
+        x = pending(1, 128, 20, 20)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            make_lasting(layer)
+            with Made(made):
+                first = layer(x)
+            assert made
+            made.clear()
+            with Made(made):
+                assert torch.equal(layer(x), first)
+        assert not made
+
+
+class Made(TorchDispatchMode):
+    """Counts what rounds, or multiplies, as many numbers as a kernel has."""
+
+    def __init__(self, found: Counter[str]) -> None:
+        super().__init__()
+        self.found = found
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func._schema.name
+        if name in ("aten::_to_copy", "aten::bmm") and out.numel() >= 128 * 128 * 9:
+            self.found[name] += 1
+        return out

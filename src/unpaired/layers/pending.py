@@ -138,13 +138,9 @@ def _convolved_by(
 ) -> Tensor:
     bias = None if bias is None else bias.to(dtype)
     if shape.upsample == 1:
-        whole = _whole(x, shape).in_place(dtype)
-        out = kernel.convolve(whole, weight, bias, shape.stride)
-        return convolution.convolve(whole, weight.to(dtype), bias, shape.stride) if out is None else out
+        return kernel.convolve(_whole(x, shape).in_place(dtype), weight, bias, shape.stride)
     out = kernel.convolve_doubled(_whole(x, _before_doubling(weight, shape)).in_place(dtype), weight, bias)
-    if out is None:
-        return _convolved_as_shaped(x, weight.to(dtype), bias, shape)
-    return _with_border(out, x, weight.to(dtype), shape)
+    return _with_border(out, x, kernel.rounded(weight, dtype), shape)
 
 
 def _convolved_after_doubling(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
