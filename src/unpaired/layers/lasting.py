@@ -46,7 +46,7 @@ class LastingKernel:
         way = _WAYS.get(x.dtype, {}).get((PHASE_KERNEL, 1))
         phases = (4 * weight.shape[0], weight.shape[1], PHASE_KERNEL, PHASE_KERNEL)
         if way is None or not winograd_pays(x, phases, 1):
-            biases = None if bias is None else bias.repeat_interleave(4)
+            biases = None if bias is None else bias.repeat(4)
             return interleaved(convolve(x, self._kept.of(weight, _Phases(x.dtype)), biases, 1))
         return way.filtered(x, self._kept.of(weight, _PhaseKernels(way, x.dtype)), bias, spread=2)
 
@@ -84,11 +84,10 @@ class _Kernels:
 
 
 class _PhaseKernels(_Kernels):
-    """Likewise the phases of a weight, in the order of `Winograd.filtered`: (n², 4·O, C)."""
+    """Likewise the phases of a weight: (n², 4·O, C)."""
 
     def __call__(self, weight: Tensor) -> Tensor:
-        kernels = super().__call__(_phases(weight))
-        return torch.unflatten(kernels, 1, (-1, 4)).transpose(1, 2).flatten(1, 2)
+        return super().__call__(_phases(weight))
 
 
 def _phases(weight: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ def _convolved_by(
 
 def _convolved_after_doubling(x: Pending, weight: Tensor, bias: Tensor | None, shape: ConvShape) -> Tensor:
     """See `layers.upsample`."""
-    phase_bias = None if bias is None else bias.repeat_interleave(4)
+    phase_bias = None if bias is None else bias.repeat(4)
     out = interleaved(_convolved(x, phase_weight(weight), phase_bias, _before_doubling(weight, shape)))
     return _with_border(out, x, weight, shape)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad, pixel_shuffle
+from torch.nn.functional import conv2d, pad
 
 from unpaired.layers.padding import PaddingMode
 
@@ -24,9 +24,9 @@ KERNELS = (3, 5)
 
 
 def phase_weight(weight: Tensor) -> Tensor:
-    """weight (O, C, k, k) of a convolution after ×2 → (O·4, C, 3, 3) of one before it, in `pixel_shuffle`'s order."""
+    """weight (O, C, k, k) of a convolution after ×2 → (4·O, C, 3, 3) of one before it: all outputs of each phase."""
     sums = _phase_sums(weight.shape[2], weight)  # (2, 3, k)
-    phases = torch.einsum("piy,qjx,ocyx->opqcij", sums, sums, weight)
+    phases = torch.einsum("piy,qjx,ocyx->pqocij", sums, sums, weight)
     return phases.flatten(0, 2)
 
 
@@ -37,8 +37,52 @@ def phase_mode(kernel: int, mode: PaddingMode) -> PaddingMode:
 
 
 def interleaved(phases: Tensor) -> Tensor:
-    """The result (N, O, 2·H, 2·W) from its phases (N, O·4, H, W)."""
-    return pixel_shuffle(phases, 2)
+    """The result (N, O, 2·H, 2·W) from its phases (N, 4·O, H, W), in their order of memory."""
+    out: Tensor = _Interleaved.apply(phases)
+    return out
+
+
+class _Interleaved(torch.autograd.Function):
+    """In channels-last order all channels of a pixel are copied at a time, which `pixel_shuffle` does not do."""
+
+    @staticmethod
+    def forward(ctx: Any, phases: Tensor) -> Tensor:  # noqa: ARG004  the signature is torch's
+        num, channels, height, width = phases.shape
+        out = _like(phases, (num, channels // 4, 2 * height, 2 * width))
+        _by_phase(out).copy_(torch.unflatten(phases, 1, (2, 2, -1)))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ARG004
+        return _Apart.apply(grad)
+
+
+class _Apart(torch.autograd.Function):
+    """The other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        num, channels, height, width = x.shape
+        phases = _like(x, (num, 4 * channels, height // 2, width // 2))
+        torch.unflatten(phases, 1, (2, 2, -1)).copy_(_by_phase(x))
+        return phases
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ARG004
+        return _Interleaved.apply(grad)
+
+
+def _by_phase(x: Tensor) -> Tensor:
+    """x (N, O, 2·H, 2·W) as (N, 2, 2, O, H, W), a view."""
+    apart = torch.unflatten(torch.unflatten(x, 3, (-1, 2)), 2, (-1, 2))
+    return apart.permute(0, 3, 5, 1, 2, 4)
+
+
+def _like(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """An empty map of this `size`, in the order of memory of `x`."""
+    is_last = x.is_contiguous(memory_format=torch.channels_last)
+    order = torch.channels_last if is_last else torch.contiguous_format
+    return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=order)
 
 
 def with_reflected_border(out: Tensor, rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
