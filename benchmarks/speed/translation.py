@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,17 +68,19 @@ class Translation(OwnTask):
 
 
 def translation(config: RunConfig, picture: Path, out: Path, num_styles: int) -> Unit:
-    """`picture` translated to domain b in random styles and written into `out`."""
+    """`picture` translated to domain b in random styles and written into a new folder in `out`."""
     from unpaired.cli.translate_plan import TranslateCall, prepare, translate_all
 
-    bundle = out / "bundle"
+    out.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(dir=out))  # versions of the same precision work side by side
+    bundle = place / "bundle"
     write_untrained_bundle(config, bundle)
     call = TranslateCall(
         model=bundle,
         inputs=(picture,),
         to="b",
         num_styles=str(num_styles),
-        out=out / "translations",
+        out=place / "translations",
         device=config.device,
         precision=config.precision,
         overwrite=True,

@@ -76,7 +76,14 @@ class TestTranslation:
         translate = translation(replace(TINY, precision=precision), picture, tmp_path / "out", num_styles=3)
         translate()
         translate()
-        assert len(list((tmp_path / "out" / "translations").glob("*.png"))) == 3
+        assert len(list((tmp_path / "out").rglob("*.png"))) == 3
+
+    def test_two_may_be_measured_in_turn(self, tmp_path: Path) -> None:
+        """As two versions are."""
+        picture = write_picture(tmp_path / "picture.png", 32)
+        for translate in [translation(TINY, picture, tmp_path / "out", num_styles=1) for _ in range(2)]:
+            translate()
+        assert len(list((tmp_path / "out").rglob("*.png"))) == 2
 
     def test_both_sides_translate_the_same_picture(self, call: Call) -> None:
         sides = Translation(name="x", preset="munit", size=256, num_styles=10).contenders(call)
