@@ -35,6 +35,15 @@ def test_numbers_that_only_make_it_slower_are_pointed_out(bf16: float | None, is
     assert list(doctor.device_problems([device])) == [], "it is no problem: bf16 works"
 
 
+@pytest.mark.parametrize(
+    ("name", "bf16", "is_told"), [("cpu", 700.0, True), ("cpu", 400.0, False), ("cuda", 700.0, False)]
+)
+def test_numbers_that_would_make_it_faster_are_pointed_out(name: str, bf16: float, is_told: bool) -> None:
+    """On a GPU `--precision auto` takes them."""
+    device = doctor.Device(name, "2 cores", "8.0 GiB memory", Speeds(fp32=328.0, bf16=bf16))
+    assert ("--precision bf16" in "\n".join(doctor.described(device))) == is_told
+
+
 def test_old_and_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     requires = ["torch>=2.6,<3", "accelerate>=1.3,<2", "numpy>=1.26,<3", 'pytest>=8; extra == "dev"']
     versions = {"torch": "2.3.1", "numpy": "2.4.6", "unpaired": "0"}

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from tests.support.tiny_networks import MUNIT
+from tests.support.tiny_networks import UGATIT as UGATIT_LIGHT
 from torch import Tensor, nn
 
 from unpaired.config import DataConfig, RunConfig
@@ -16,7 +18,6 @@ from unpaired.losses.config import FaceConfig, LossesConfig
 from unpaired.models import ModelConfig
 from unpaired.models.base import Batch
 from unpaired.models.munit import config as munit
-from unpaired.models.ugatit import config as ugatit
 from unpaired.training import checkpoint
 from unpaired.training.engine import Engine
 from unpaired.training.face_loss import Faces
@@ -28,10 +29,6 @@ SIZE = 32
 BATCH = 4
 STEPS = 3
 
-MUNIT = munit.MunitConfig(
-    generator=munit.GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1),
-    discriminator=munit.DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
-)
 EVERY_TERM = replace(  # R1 in every second step, what is reckoned over a batch, everything that draws
     MUNIT,
     weights=munit.WeightsConfig(cycle=5.0, r1=1.0, style_prior=0.1, mode_seeking=0.1, contrast=1.0),
@@ -41,10 +38,6 @@ EVERY_TERM = replace(  # R1 in every second step, what is reckoned over a batch,
 )
 OTHER_NORMS = replace(
     EVERY_TERM, generator=replace(MUNIT.generator, dim=8, content_norm="spectral", style_norm="group")
-)
-UGATIT_LIGHT = ugatit.UgatitConfig(
-    generator=ugatit.GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=ugatit.DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
 )
 UGATIT_FULL = replace(UGATIT_LIGHT, generator=replace(UGATIT_LIGHT.generator, light=False, size=(SIZE, SIZE)))
 NO_LOSSES = LossesConfig()

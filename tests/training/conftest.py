@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.tiny_networks import MUNIT
 
 from unpaired.config import (
     CheckpointsConfig,
@@ -15,7 +16,6 @@ from unpaired.config import (
     SamplesConfig,
 )
 from unpaired.data.folders import PictureFolders, open_folders
-from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +41,7 @@ def config(picture_folders) -> RunConfig:
         device="cpu",
         precision="fp32",
         data=DataConfig(a=a, b=b, size=(16, 16)),
-        model=MunitConfig(
-            generator=GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1),
-            discriminator=DiscriminatorConfig(dim=4, num_layers=2, num_scales=1),
-        ),
+        model=replace(MUNIT, discriminator=replace(MUNIT.discriminator, num_scales=1)),
         samples=SamplesConfig(every_steps=2, num_inputs=2, num_styles=2),
         checkpoints=CheckpointsConfig(every_steps=2, snapshot_every_steps=None),
         log=LogConfig(every_steps=1, tensorboard=False),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.support.tiny_networks import UGATIT
 from torch import nn
 
 from unpaired import tensorfile
@@ -19,7 +20,6 @@ from unpaired.faces.embedder import FACE_NETWORKS, FaceEmbedder
 from unpaired.faces.facenet_weights import load_facenet
 from unpaired.losses.config import FaceConfig, LossesConfig, PerceptualConfig
 from unpaired.models.base import Batch
-from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
 from unpaired.pretrained.store import require
 from unpaired.training.engine import Engine
 from unpaired.training.extra_losses import network_names
@@ -32,10 +32,6 @@ from unpaired.training.step import train_step
 
 FACE = LossesConfig(face=FaceConfig(weight_ab=5.0, weight_ba=5.0, ramp_steps=0))
 OFF = LossesConfig(face=FaceConfig(weight_ab=0.0, weight_ba=0.0), perceptual=PerceptualConfig(weight=0.0))
-UGATIT = UgatitConfig(
-    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-)
 
 
 class Bricks(nn.Module):

@@ -68,6 +68,12 @@ def test_a_precision_that_only_makes_it_slower_is_said_once(config, picture_fold
     assert "bf16 is slower here" in capsys.readouterr().out
 
 
+def test_a_precision_that_would_make_it_faster_is_said(config, picture_folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "faster_precision", lambda _, precision: f"not {precision} but bf16")
+    run, _ = train(replace(config, precision="auto", steps=2), picture_folders, tmp_path / "run")
+    assert (run.path / "log.txt").read_text(encoding="utf-8").count("not auto but bf16") == 1
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_names_the_resume_command(
     config, picture_folders, tmp_path, monkeypatch, capsys, number, exit_code

@@ -109,6 +109,12 @@ def test_a_precision_that_makes_the_run_slower_is_said(monkeypatch: pytest.Monke
     assert "in bf16" not in describe(plan_of(CONFIG))
 
 
+def test_a_precision_that_would_make_the_run_faster_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speeds, "measured_speeds", lambda _: Speeds(fp32=313.0, bf16=1707.0))
+    assert "--precision bf16 makes steps shorter" in describe(plan_of(replace(CONFIG, precision="auto")))
+    assert "--precision bf16" not in describe(plan_of(replace(CONFIG, precision="fp32")))
+
+
 def test_too_much_memory_is_warned_of(plan: Plan) -> None:
     text = describe(replace(plan, capacity=2**20))
     assert "warning: this device has 1 MiB" in text

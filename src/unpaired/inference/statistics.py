@@ -3,9 +3,9 @@
 Instance norm, AdaIN, layer norm and AdaLIN use the mean and variance of the whole picture, U-GAT-IT's γ and β the mean
 of its features. A tile has others, so tiles that are translated one by one differ in colour. Both modes here replace
 these statistics while the networks run, from outside: the networks do not know of tiles. They work on our
-`channel_moments`, which all our norms use, and on torch's functions `group_norm` and `adaptive_avg_pool2d` to one
-pixel; what computes statistics in another way would need its function added below. (U-GAT-IT's attention pools the
-whole picture too, but only for its logits: the translation does not depend on them.)
+`channel_moments`, which gives nearly all our norms and these means, and on torch's function `group_norm`; what
+computes statistics in another way would need its function added below. (U-GAT-IT's attention pools the whole picture
+too, but only for its logits: the translation does not depend on them.)
 """
 
 from __future__ import annotations
@@ -48,8 +48,6 @@ class _Statistics(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is channel_moments:
             return self._channel_moments(*args, **kwargs)
-        if func is functional.adaptive_avg_pool2d:
-            return self._averaged(*args, **kwargs)
         if func is functional.group_norm:
             return self._group_norm(*args, **kwargs)
         return func(*args, **kwargs)
@@ -71,10 +69,6 @@ class _Statistics(TorchFunctionMode):
         """As `channel_moments`: mean and variance, (N, C) each."""
         moments = self.moments(x.flatten(2))
         return moments.mean[:, :, 0].expand(len(x), -1), moments.variance[:, :, 0].expand(len(x), -1)
-
-    def _averaged(self, x: Tensor, output_size: int) -> Tensor:
-        assert output_size == 1, f"pooling to {output_size} is not known here"
-        return self.moments(x.flatten(2)).mean[..., None].expand(len(x), -1, -1, -1).to(x.dtype)
 
 
 class JointStatistics(_Statistics):

@@ -2,16 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.tiny_networks import MUNIT as TINY
 
 from unpaired.layers.share import Share
 from unpaired.models.base import DOMAINS, Batch
-from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MixupConfig, MunitConfig, WeightsConfig
+from unpaired.models.munit.config import DiscriminatorConfig, MixupConfig, MunitConfig, WeightsConfig
 from unpaired.models.munit.method import Munit
-
-TINY = MunitConfig(
-    generator=GeneratorConfig(dim=4, mlp_dim=8, style_dim=2, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers=2, num_scales=2),
-)
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from tests.support.tiny_networks import num_parameters
 
 from unpaired.models.munit import networks
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig
@@ -10,10 +10,6 @@ from unpaired.models.munit.discriminators import MultiScaleDiscriminator
 from unpaired.models.munit.networks import AutoEncoder, MunitGenerators
 
 SMALL = GeneratorConfig(dim=8, mlp_dim=8, style_dim=3, num_res_blocks=2)
-
-
-def num_parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_parameter_counts_at_the_defaults_are_the_papers():

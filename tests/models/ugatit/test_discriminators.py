@@ -4,27 +4,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.tiny_networks import UGATIT as TINY
+from tests.support.tiny_networks import num_parameters
 
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
 from unpaired.models.ugatit.discriminators import Discriminator
 from unpaired.models.ugatit.method import Ugatit
 
-TINY = UgatitConfig(
-    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-)
-
-
-def count(module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
 
 def test_discriminators_have_as_many_parameters_as_the_official_ones():
     with torch.device("meta"):
         discriminators = Ugatit(UgatitConfig(generator=GeneratorConfig(light=True))).discriminators
-    assert count(discriminators.global_a) == count(discriminators.global_b) == 53_130_176
-    assert count(discriminators.local_a) == 3_290_560
-    assert count(discriminators) == 112_841_472
+    assert num_parameters(discriminators.global_a) == num_parameters(discriminators.global_b) == 53_130_176
+    assert num_parameters(discriminators.local_a) == 3_290_560
+    assert num_parameters(discriminators) == 112_841_472
 
 
 @pytest.mark.parametrize(("layers", "expected"), [("pytorch", [6, 30]), ("tensorflow", [8, 32])])

@@ -4,20 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.tiny_networks import UGATIT as SMALL
 
 from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.attention import domain_attention_loss
 from unpaired.models.base import Batch
-from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig, WeightsConfig
+from unpaired.models.ugatit.config import WeightsConfig
 from unpaired.models.ugatit.guide import guide
 from unpaired.models.ugatit.method import Ugatit
 
 BLIND_SCORE = {"lsgan": 0.5, "nsgan": 0.0, "hinge": 0.0}
-SMALL = UgatitConfig(
-    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-)
 NAMES = ("selfies", "cartoons")
 
 

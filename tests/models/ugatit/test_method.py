@@ -4,20 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.tiny_networks import UGATIT as TINY
 
 from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.layers.share import Share
 from unpaired.models.base import DOMAINS, Batch
-from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig, WeightsConfig
+from unpaired.models.ugatit.config import WeightsConfig
 from unpaired.models.ugatit.method import ADVERSARIAL_TERMS, Ugatit
 from unpaired.training.engine import Engine
 from unpaired.training.state import TrainState
 from unpaired.training.step import train_step
 
-TINY = UgatitConfig(
-    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-)
 GENERATOR_TERMS = {f"{term}_{d}" for term in (*ADVERSARIAL_TERMS, "cycle", "identity", "cam") for d in DOMAINS}
 
 

@@ -4,19 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.tiny_networks import UGATIT as TINY
+from tests.support.tiny_networks import num_parameters
 
-from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
+from unpaired.models.ugatit.config import GeneratorConfig, UgatitConfig
 from unpaired.models.ugatit.method import Ugatit
 from unpaired.models.ugatit.networks import UgatitGenerators
-
-TINY = UgatitConfig(
-    generator=GeneratorConfig(light=True, dim=4, num_res_blocks=1),
-    discriminator=DiscriminatorConfig(dim=4, num_layers_global=4, num_layers_local=3),
-)
-
-
-def count(module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def generators(**changes) -> UgatitGenerators:
@@ -36,7 +29,7 @@ def generators(**changes) -> UgatitGenerators:
 def test_generators_have_as_many_parameters_as_the_official_ones(layers, light, expected):
     config = UgatitConfig(layers=layers, generator=GeneratorConfig(light=light)).at_size((256, 256))
     with torch.device("meta"):
-        assert count(Ugatit(config).generators.to_a) == expected
+        assert num_parameters(Ugatit(config).generators.to_a) == expected
 
 
 @pytest.mark.parametrize("size", [(16, 16), (20, 36), (64, 48)])

@@ -12,9 +12,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, relu
+from torch.nn.functional import relu
 
-from unpaired.layers.adalin import Affine, FoldedNorm
+from unpaired.layers.adalin import Affine, FoldedNorm, channel_moments
 from unpaired.layers.at_once import Divided, Part
 from unpaired.layers.cam import CamAttention
 from unpaired.layers.padding import same
@@ -103,7 +103,7 @@ class Modulation(nn.Module):
 
     def forward(self, features: Tensor, shared: SharedWeight | None = None) -> Affine:
         """(N, C, h, w) → γ and β, each (N, C). `shared`: the first layer's weight for several calls of one step."""
-        flat = (adaptive_avg_pool2d(features, 1) if self.light else features).flatten(1)
+        flat = channel_moments(features)[0] if self.light else features.flatten(1)
         hidden = relu(self.hidden2(relu(self.hidden1(flat, shared))))
         return self.gamma(hidden), self.beta(hidden)
 
