@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.shared_steps import EVERY_TERM, UGATIT_FULL, UGATIT_LIGHT
+from shared_steps import EVERY_TERM, UGATIT_FULL, UGATIT_LIGHT
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from unpaired.layers.share import Share

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tests.support.tiny_networks import MUNIT
-from tests.support.tiny_networks import UGATIT as UGATIT_LIGHT
+from tiny_networks import MUNIT
+from tiny_networks import UGATIT as UGATIT_LIGHT
 from torch import Tensor, nn
 
 from unpaired.config import DataConfig, RunConfig
@@ -83,11 +84,18 @@ def load_bricks(name: str) -> FaceEmbedder:
     return FaceEmbedder(Bricks(), replace(FACE_NETWORKS["facenet-casia"], dim=48), name)
 
 
-def steps(config: RunConfig, engine: Engine) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
-    """The numbers of each step of `config`, and all tensors of its state at the start and after each step."""
+def steps(
+    config: RunConfig, engine: Engine, starts: Sequence[dict[str, Tensor]] = ()
+) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+    """The numbers of each step of `config`, and all tensors of its state at the start and after each step.
+
+    Each step goes on from the one before; where there are `starts`, from these.
+    """
     state = TrainState(config, Engine("cpu", config.precision, engine.processes))
     values, tensors = [], [copies(state)]
     for step in range(STEPS):
+        if starts:
+            state.load_tensors(starts[step], step)
         x_a, x_b = (own(pictures(d, step), engine) for d in "ab")
         present = torch.arange(BATCH) < (3, 1, 0)[step]  # an unequal share of them, for one process, for nobody
         boxes = FaceBoxes(torch.tensor([[0.0, 0.0, SIZE, SIZE]] * len(x_a)), own(present, engine))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.tiny_networks import MUNIT
+from tiny_networks import MUNIT
 
 from unpaired.config import (
     CheckpointsConfig,

@@ -52,13 +52,14 @@ def test_two_processes_step_as_one_does_with_the_whole_batch(tmp_path: Path, mon
     """Sums over a batch are added up in another order in two halves: equal up to rounding, the processes bit for bit.
 
     The first moments after the first step are the gradients times 1 − β₁. Later a difference of rounding turns the sign
-    of an absolute value here and there, which has a gradient of a pixel's size.
+    of an absolute value here and there, which has a gradient of a pixel's size. What it does to the steps after, Adam
+    makes larger and larger: so the one process makes each step from where the two are.
     """
     monkeypatch.setattr(embedder, "load_embedder", load_bricks)
     first, second = run_in_two(steps_in_two, tmp_path)
     for name, config in CASES.items():
-        tight, loose = (1e-5, 1e-2) if config.precision == "fp32" else (2e-2, 0.2)
-        values, tensors = steps(config, Engine("cpu"))
+        tight, loose = (1e-5, 1e-3) if config.precision == "fp32" else (2e-2, 0.2)
+        values, tensors = steps(config, Engine("cpu"), starts=first[name][1])
         assert first[name][0] == second[name][0], name
         assert first[name][1][0].keys() == tensors[0].keys(), name
         for step, (found, other, expected) in enumerate(zip(first[name][1], second[name][1], tensors, strict=True)):
@@ -71,7 +72,7 @@ def test_two_processes_step_as_one_does_with_the_whole_batch(tmp_path: Path, mon
             for network in NETWORKS:
                 moments = f"optimizer_{network}.exp_avg"
                 assert largest_difference(moments, found, expected) < (tight if step == 1 else loose), where
-                assert deviation(network, found, expected, tensors[0]) < loose, where
+                assert deviation(network, found, expected, first[name][1][step - 1]) < loose, where
 
 
 def test_gradients_of_several_passes_are_averaged_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.support.tiny_networks import UGATIT
+from tiny_networks import UGATIT
 from torch import nn
 
 from unpaired import tensorfile

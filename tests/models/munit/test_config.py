@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.tiny_networks import MUNIT as TINY
+from tiny_networks import MUNIT as TINY
 
 from unpaired.layers.share import Share
 from unpaired.models.base import Batch

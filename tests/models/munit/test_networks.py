@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.tiny_networks import num_parameters
+from tiny_networks import num_parameters
 
 from unpaired.models.munit import networks
 from unpaired.models.munit.config import DiscriminatorConfig, GeneratorConfig, MunitConfig

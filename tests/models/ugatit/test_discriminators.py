@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.tiny_networks import UGATIT as TINY
-from tests.support.tiny_networks import num_parameters
+from tiny_networks import UGATIT as TINY
+from tiny_networks import num_parameters
 
 from unpaired.models.ugatit.config import DiscriminatorConfig, GeneratorConfig, UgatitConfig
 from unpaired.models.ugatit.discriminators import Discriminator

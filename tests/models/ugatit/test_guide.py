@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.tiny_networks import UGATIT as SMALL
+from tiny_networks import UGATIT as SMALL
 
 from unpaired.layers.share import Share
 from unpaired.losses.adversarial import discriminator_loss, generator_loss

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.support.tiny_networks import UGATIT as TINY
+from tiny_networks import UGATIT as TINY
 
 from unpaired.config import OptimizerConfig, RunConfig
 from unpaired.layers.share import Share
