@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu
 from unpaired.layers.convs import Conv2d
 from unpaired.layers.padding import padded, same
 from unpaired.layers.pending import Pending, PendingConv2d
-from unpaired.layers.upsample import KERNELS, phase_weight
+from unpaired.layers.upsample import KERNELS, interleaved, phase_weight
 
 CHANNELS, OUTPUTS = 2, 3
 modes = st.sampled_from(["reflect", "replicate", "zero"])
@@ -67,3 +67,22 @@ def test_weights_that_meet_copies_of_one_pixel_are_added_up(kernel, even_and_odd
     assert phases.sum().item() == 4 * kernel**2
     of_even_rows = phases.view(2, 2, 3, 3)[0]
     assert of_even_rows.sum(dim=1).tolist() == even_and_odd
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_phases_and_their_gradient_keep_their_order_of_memory(order):
+    phases = drawn(2, 4 * OUTPUTS, 3, 5).contiguous(memory_format=order).requires_grad_()
+    out = interleaved(phases)
+    by_hand = phases.detach().view(2, 2, 2, OUTPUTS, 3, 5)
+    for row in (0, 1):
+        for column in (0, 1):
+            assert torch.equal(out[:, :, row::2, column::2], by_hand[:, row, column])
+    (grad,) = torch.autograd.grad(out, phases, out.detach(), create_graph=True)
+    assert torch.equal(grad, phases)
+    assert out.is_contiguous(memory_format=order)
+    assert grad.is_contiguous(memory_format=order)
+
+
+def test_interleaving_is_differentiable_twice():
+    phases = drawn(1, 4, 2, 3).requires_grad_()
+    assert torch.autograd.gradgradcheck(interleaved, phases)
