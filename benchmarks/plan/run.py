@@ -86,6 +86,7 @@ def measured(case: str) -> Need:
     """What some steps take, in a process of their own: its peak can only grow."""
     import torch
 
+    import unpaired.training.loop  # noqa: F401  a run has all that it imports in memory
     from unpaired.models.base import Batch
     from unpaired.training.engine import Engine
     from unpaired.training.memory import memory_mib
