@@ -58,20 +58,17 @@ def test_the_first_rows_of_all_grids_stay_the_same(config, picture_folders, tmp_
     assert first.tobytes() != last.tobytes()
 
 
-def test_a_precision_that_only_makes_it_slower_is_said_once(config, picture_folders, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("precision", ["bf16", "auto"])
+def test_a_precision_that_makes_it_slower_is_said_once(
+    config, picture_folders, tmp_path, monkeypatch, capsys, precision
+):
     asked = []
-    monkeypatch.setattr(loop, "slow_precision", lambda *how: asked.append(how) or "bf16 is slower here")
-    run, result = train(replace(config, precision="bf16", steps=2), picture_folders, tmp_path / "run")
+    monkeypatch.setattr(loop, "slower_than_needed", lambda *how: asked.append(how) or "the other is faster here")
+    run, result = train(replace(config, precision=precision, steps=2), picture_folders, tmp_path / "run")
     assert (result.step, result.exit_code) == (2, 0), "it trains all the same"
-    assert asked == [(torch.device("cpu"), "bf16")]
-    assert (run.path / "log.txt").read_text(encoding="utf-8").count("bf16 is slower here") == 1
-    assert "bf16 is slower here" in capsys.readouterr().out
-
-
-def test_a_precision_that_would_make_it_faster_is_said(config, picture_folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "faster_precision", lambda _, precision: f"not {precision} but bf16")
-    run, _ = train(replace(config, precision="auto", steps=2), picture_folders, tmp_path / "run")
-    assert (run.path / "log.txt").read_text(encoding="utf-8").count("not auto but bf16") == 1
+    assert asked == [(torch.device("cpu"), precision)]
+    assert (run.path / "log.txt").read_text(encoding="utf-8").count("the other is faster here") == 1
+    assert "the other is faster here" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

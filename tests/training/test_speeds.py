@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unpaired.training import speeds
-from unpaired.training.speeds import Speeds, faster_precision, gflops, slow_precision
+from unpaired.training.speeds import Speeds, gflops, slower_than_needed
 
 CPU = torch.device("cpu")
 
@@ -50,53 +50,47 @@ def test_slower_and_faster_is_what_chance_does_not_explain(
     assert (Speeds(fp32, bf16).bf16_is_slower, Speeds(fp32, bf16).bf16_is_faster) == (slower, faster)
 
 
-class TestSlowPrecision:
-    @pytest.fixture
-    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
-        """The devices that were measured: each multiplies bf16 at half the speed of fp32."""
-        devices: list[torch.device] = []
-        monkeypatch.setattr(speeds, "measured_speeds", lambda device: devices.append(device) or Speeds(328.0, 164.4))
-        return devices
-
-    def test_both_speeds_and_the_way_out_are_said(self, asked: list[torch.device]) -> None:
-        text = slow_precision(CPU, "bf16")
-        assert text is not None
-        assert all(part in text for part in ("164 GFLOP/s", "328", "--precision fp32"))
-        assert asked == [CPU]
-
-    @pytest.mark.parametrize(("device", "precision"), [("cpu", "fp32"), ("cuda", "bf16"), ("mps", "bf16")])
-    def test_nothing_is_measured_elsewhere(self, asked: list[torch.device], device: str, precision: str) -> None:
-        assert slow_precision(torch.device(device), precision) is None
-        assert asked == []
-
-    def test_a_fast_processor_is_not_mentioned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(speeds, "measured_speeds", lambda _: Speeds(328.0, 700.0))
-        assert slow_precision(CPU, "bf16") is None
-
-
-class TestFasterPrecision:
-    @pytest.fixture
-    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
-        """The devices that were measured: each multiplies bf16 at five times the speed of fp32."""
-        devices: list[torch.device] = []
-        monkeypatch.setattr(speeds, "measured_speeds", lambda device: devices.append(device) or Speeds(313.0, 1707.2))
-        return devices
-
-    def test_both_speeds_and_the_flag_are_said(self, asked: list[torch.device]) -> None:
-        text = faster_precision(CPU, "auto")
-        assert text is not None
-        assert all(part in text for part in ("1,707 GFLOP/s in bf16", "313", "--precision bf16"))
-        assert asked == [CPU]
+class TestSlowerThanNeeded:
+    SLOW, FAST = Speeds(328.0, 164.4), Speeds(313.0, 1707.2)
 
     @pytest.mark.parametrize(
-        ("device", "precision"), [("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "auto"), ("mps", "auto")]
+        ("setting", "found", "parts"),
+        [
+            ("bf16", SLOW, ("164 GFLOP/s in bf16", "328", "--precision fp32")),
+            ("auto", FAST, ("1,707 GFLOP/s in bf16", "313", "--precision bf16")),
+        ],
     )
-    def test_who_chose_or_has_no_choice_is_told_nothing(
-        self, asked: list[torch.device], device: str, precision: str
+    def test_both_speeds_and_the_way_out_are_said(
+        self, monkeypatch: pytest.MonkeyPatch, setting: str, found: Speeds, parts: tuple[str, ...]
     ) -> None:
-        assert faster_precision(torch.device(device), precision) is None
-        assert asked == []
+        monkeypatch.setattr(speeds, "measured_speeds", lambda device: found if device == CPU else None)
+        text = slower_than_needed(CPU, setting)
+        assert text is not None
+        assert all(part in text for part in parts)
 
-    def test_a_processor_without_such_units_is_not_mentioned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(speeds, "measured_speeds", lambda _: Speeds(328.0, 400.0))
-        assert faster_precision(CPU, "auto") is None
+    @pytest.mark.parametrize(
+        ("setting", "found"),
+        [
+            ("bf16", FAST),
+            ("auto", SLOW),
+            ("auto", Speeds(328.0, 400.0)),
+            ("auto", Speeds(328.0, None)),
+            ("bf16", Speeds(None, 700.0)),
+        ],
+    )
+    def test_the_faster_one_is_not_mentioned(
+        self, monkeypatch: pytest.MonkeyPatch, setting: str, found: Speeds
+    ) -> None:
+        monkeypatch.setattr(speeds, "measured_speeds", lambda _: found)
+        assert slower_than_needed(CPU, setting) is None
+
+    @pytest.mark.parametrize(
+        ("device", "setting"), [("cpu", "fp32"), ("cuda", "bf16"), ("cuda", "auto"), ("mps", "bf16"), ("mps", "auto")]
+    )
+    def test_nothing_is_measured_elsewhere_or_for_those_who_want_float32(
+        self, monkeypatch: pytest.MonkeyPatch, device: str, setting: str
+    ) -> None:
+        devices: list[torch.device] = []
+        monkeypatch.setattr(speeds, "measured_speeds", lambda device: devices.append(device) or self.FAST)
+        assert slower_than_needed(torch.device(device), setting) is None
+        assert devices == []

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from unpaired.layers import batch_norm
-from unpaired.layers.blocks import in_float32, scratch_block
+from unpaired.layers.blocks import in_float32, is_in_order, scratch_block
 from unpaired.layers.mixed import affine, is_mixed
 from unpaired.layers.pending import Pending
 from unpaired.layers.precision import without_autocast
@@ -105,21 +105,17 @@ def _in_float32(x: Tensor) -> Tensor:
     """`x` in float32 or better, on a CPU in scratch memory."""
     if x.dtype.itemsize >= torch.float32.itemsize:
         return x
-    return in_float32("values", x) if _is_in_order(x) else x.float()
+    return in_float32("values", x) if is_in_order(x) else x.float()
 
 
 def _mean_square(x: Tensor, mean: Tensor) -> Tensor:
     """The mean of the squares of `x` less `mean`, for each channel of each sample."""
     about = mean[:, :, None, None]
-    if not _is_in_order(x):
+    if not is_in_order(x):
         return (x - about).square_().mean(dim=(2, 3))
     squares = scratch_block("squares", x, x.dtype)
     torch.ops.aten.mse_loss.out(x, about.expand_as(x), 0, out=squares)  # in one pass
     return squares.mean(dim=(2, 3))
-
-
-def _is_in_order(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def instance_affine(moments: Moments, variance: Variance, eps: float) -> Affine:

@@ -15,6 +15,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from unpaired.layers.blocks import is_in_order
+
 _MOST_PIXELS = 128  # to add up one after the other
 _FEW_NUMBERS = 2**16  # of a sample: for fewer, operations on all samples at once are as fast
 
@@ -24,8 +26,7 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 def suits(x: Tensor) -> bool:
     """Whether these kernels are the fastest for `x` (N, C, H, W): a large map in channels-last order on a CPU."""
-    is_in_order = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
-    return is_in_order and x.shape[1:].numel() >= _FEW_NUMBERS
+    return is_in_order(x) and x.shape[1:].numel() >= _FEW_NUMBERS
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:

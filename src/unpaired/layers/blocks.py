@@ -16,6 +16,11 @@ Block = tuple[slice, slice, slice]
 """Samples, channels and rows of a map (N, C, H, W)."""
 
 
+def is_in_order(x: Tensor) -> bool:
+    """Whether `x` is on a CPU and in the order of memory that blocks are cut from: channels-last."""
+    return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+
+
 def blocks(x: Tensor) -> Iterator[Block]:
     """All blocks of `x` (N, C, H, W), with all channels: whole samples where those are small."""
     num, channels, height, width = x.shape

@@ -32,7 +32,7 @@ from unpaired.training.progress import Progress, duration
 from unpaired.training.runs import RunFolder
 from unpaired.training.samples import write_grids
 from unpaired.training.selfcheck import MIN_STEPS, self_check
-from unpaired.training.speeds import faster_precision, slow_precision
+from unpaired.training.speeds import slower_than_needed
 from unpaired.training.state import InitialWeights, TrainState, rng_for
 from unpaired.training.step import train_step
 
@@ -72,10 +72,8 @@ def train(
         for bad in folders.skipped:
             log.warning(f"Left out: {bad}")
         engine = Engine(config.device, config.precision, processes)
-        if engine.is_main and (warning := slow_precision(engine.device, engine.precision)):
+        if engine.is_main and (warning := slower_than_needed(engine.device, config.precision)):
             log.warning(warning)
-        if engine.is_main and (advice := faster_precision(engine.device, config.precision)):
-            log.info(advice)
         state = TrainState(config, engine)
         if resume is not None and engine.is_main:
             checkpoint.load(state, resume)

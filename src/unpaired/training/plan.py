@@ -24,7 +24,7 @@ from unpaired.training.footprint import batch_without_content, extra_losses_with
 from unpaired.training.memory import MIB, capacity_mib, cheapest_saving
 from unpaired.training.progress import duration
 from unpaired.training.selfcheck import MIN_STEPS
-from unpaired.training.speeds import faster_precision, slow_precision
+from unpaired.training.speeds import slower_than_needed
 from unpaired.training.trial import Trial, try_steps
 
 WORKING_SHARE = 0.1  # of the tensors of a step beyond those measured: workspaces of convolutions, fragmentation
@@ -181,10 +181,8 @@ def _describe_disk(plan: Plan) -> str:
 
 
 def _remarks(trial: Trial, engine: Engine, precision: str) -> Iterator[str]:
-    if (slow := slow_precision(engine.device, engine.precision)) is not None:
+    if (slow := slower_than_needed(engine.device, precision)) is not None:
         yield slow
-    if (faster := faster_precision(engine.device, precision)) is not None:
-        yield faster
     if (item := trial.unsteady) is not None:
         times = f"from {_three_digits(min(item.times))} to {_three_digits(max(item.times))} s"
         yield f"The time is doubtful: one and the same step took {times}, so other work disturbs this machine."

@@ -62,30 +62,22 @@ def gflops(device: torch.device, dtype: torch.dtype) -> float | None:
     return 2 * MATRIX_SIDE**3 / min(times) / 1e9
 
 
-def slow_precision(device: torch.device, precision: str) -> str | None:
-    """Why `precision` makes a run on `device` slower, in words; None when it does not. Measures only bf16 on a CPU."""
-    if device.type != "cpu" or precision != "bf16":
-        return None
-    speeds = measured_speeds(device)
-    if not speeds.bf16_is_slower:
-        return None
-    return (
-        f"--precision bf16: this processor multiplies matrices at {speeds.bf16:,.0f} GFLOP/s in bf16 and at "
-        f"{speeds.fp32:,.0f} in fp32, so steps take longer. Use --precision fp32, unless memory is short."
-    )
+def slower_than_needed(device: torch.device, setting: str) -> str | None:
+    """Why the `setting` of `--precision` makes runs on `device` slower than they have to be; None when it does not.
 
-
-def faster_precision(device: torch.device, precision: str) -> str | None:
-    """What the setting `precision` leaves unused of `device`, in words; None when that is nothing.
-
-    Measures only a CPU, where "auto" is float32 so that pictures are the same on every machine.
+    Measures only a CPU, where "auto" is float32 so that pictures are the same on every machine. Who asks for float32
+    is told nothing.
     """
-    if device.type != "cpu" or precision != "auto":
+    if device.type != "cpu" or setting == "fp32":
         return None
     speeds = measured_speeds(device)
-    if not speeds.bf16_is_faster:
+    if setting == "bf16" and speeds.bf16_is_slower:
+        way_out = "--precision fp32, unless memory is short"
+    elif setting == "auto" and speeds.bf16_is_faster:
+        way_out = "--precision bf16, which rounds more"
+    else:
         return None
     return (
-        f"This processor multiplies matrices at {speeds.bf16:,.0f} GFLOP/s in bf16 and at {speeds.fp32:,.0f} in fp32: "
-        "--precision bf16 makes steps shorter, and rounds within the networks."
+        f"--precision {setting}: this processor multiplies matrices at {speeds.bf16:,.0f} GFLOP/s in bf16 and at "
+        f"{speeds.fp32:,.0f} in fp32, so steps take longer than they have to. Use {way_out}."
     )
